@@ -1,0 +1,1 @@
+"""Coscribe: a collaborative text editor that people host themselves."""

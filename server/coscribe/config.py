@@ -1,0 +1,42 @@
+"""Settings: read once at the start, frozen, units in the names. Every one is also `COSCRIBE_<NAME>` in the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may decide. docs/operations.md lists the same settings."""
+
+    model_config = SettingsConfigDict(env_prefix="COSCRIBE_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(Path("data"), description="Folder of the SQLite file and of the secret.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL; without it SQLite in the data directory. `postgresql+asyncpg://...`"
+    )
+    secret: SecretStr | None = Field(
+        None, description="Key that signs cookies; made and kept in the data directory when absent."
+    )
+    origins: tuple[str, ...] = Field(
+        (), description="Further origins that browsers may use, as a JSON list: [\"https://docs.example.org\"]."
+    )
+    secure_cookies: bool = Field(False, description="Mark cookies Secure; switch on behind HTTPS.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_json: bool = Field(False, description="One JSON object a line in place of readable lines.")
+
+    max_frame_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest WebSocket frame or request body.")
+    max_document_bytes: int = Field(20 * 2**20, ge=2**16, description="Largest text of a document, UTF-8.")
+    max_outbox_bytes: int = Field(4 * 2**20, ge=2**16, description="Unsent bytes a session may owe before it turns stale.")
+    max_unsaved_bytes: int = Field(
+        32 * 2**20, ge=2**16, description="Accepted bytes a room keeps while the database is away; then it is read-only."
+    )
+    max_sessions_per_document: int = Field(2000, ge=1, description="Open connections of one document.")
+    max_feed_readers: int = Field(5000, ge=1, description="Open event streams of this server.")
+    room_idle_s: float = Field(30.0, ge=0, description="How long an empty room stays in memory.")
+    keepalive_s: float = Field(15.0, gt=0, description="Silence after which a socket or stream hears a keepalive.")
+    session_days: int = Field(400, ge=1, description="How long a guest's cookie lasts.")

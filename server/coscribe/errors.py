@@ -1,0 +1,69 @@
+"""One tree of errors. The edge maps each class to a problem+json status and a WebSocket close code (api/problems.py)."""
+
+
+class CoscribeError(Exception):
+    """Whatever Coscribe refuses or cannot do; `str()` is a sentence for the person who asked."""
+
+
+class Malformed(CoscribeError):
+    """Bytes that are no message, update or state vector of the protocol."""
+
+
+class UpdateRefused(CoscribeError):
+    """A well-formed update that may not enter a document; `limit` names the rule it breaks."""
+
+    def __init__(self, reason: str, *, limit: str) -> None:
+        super().__init__(reason)
+        self.limit = limit
+
+
+class InvalidInput(CoscribeError):
+    """A value that cannot be used; `field` says which."""
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class EditConflict(CoscribeError):
+    """An edit of a list that cannot be made on the text as it is; `index` counts from 0."""
+
+    def __init__(self, reason: str, *, index: int) -> None:
+        super().__init__(reason)
+        self.index = index
+
+
+class PreconditionFailed(CoscribeError):
+    """The text is not the one that `If-Match` names."""
+
+
+class GenerationChanged(CoscribeError):
+    """The document's CRDT lineage was replaced since the position that was named (rule D6)."""
+
+
+class Unauthenticated(CoscribeError):
+    """The credential is missing, unknown or expired."""
+
+
+class Forbidden(CoscribeError):
+    """The caller may see the document but not do this."""
+
+
+class NotFound(CoscribeError):
+    """No such thing, or not for this caller: both look the same."""
+
+
+class TooLarge(CoscribeError):
+    """More than a limit allows; `limit` names the setting."""
+
+    def __init__(self, reason: str, *, limit: str) -> None:
+        super().__init__(reason)
+        self.limit = limit
+
+
+class Unavailable(CoscribeError):
+    """Cannot be done now, may be tried again after `retry_after_s` seconds."""
+
+    def __init__(self, reason: str, *, retry_after_s: int = 2) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s

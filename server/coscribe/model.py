@@ -1,0 +1,207 @@
+"""The words of Coscribe as frozen values. Times are UTC datetimes, ids are strings, `seq` counts from 1."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def new_id() -> str:
+    """A random id of 22 letters and digits: 62**22 is a little more than 2**130."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(22))
+
+
+class Role(StrEnum):
+    """What a principal may do with a document; each role includes those below it."""
+
+    VIEWER = "viewer"
+    COMMENTER = "commenter"
+    EDITOR = "editor"
+    OWNER = "owner"
+
+    @property
+    def rank(self) -> int:
+        """0 for a viewer up to 3 for the owner."""
+        return _RANKS[self]
+
+    def includes(self, other: Role) -> bool:
+        """Whether this role may do what `other` may."""
+        return self.rank >= other.rank
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
+
+
+class Access(StrEnum):
+    """General access: what anyone who knows a document's address may do."""
+
+    RESTRICTED = "restricted"
+    VIEWER = "viewer"
+    COMMENTER = "commenter"
+    EDITOR = "editor"
+
+    @property
+    def role(self) -> Role | None:
+        """The role it gives, None when restricted."""
+        return None if self is Access.RESTRICTED else Role(self.value)
+
+
+class PrincipalKind(StrEnum):
+    """Who a principal is. `anyone` is the one principal of a document's visitors without a credential."""
+
+    ACCOUNT = "account"
+    GUEST = "guest"
+    TOKEN = "token"  # noqa: S105 - a kind of principal, no password
+    ANYONE = "anyone"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. `colour` is an index into the twelve presence colours."""
+
+    id: str
+    kind: PrincipalKind
+    name: str
+    colour: int
+
+
+ANYONE = Principal("anyone", PrincipalKind.ANYONE, "Someone with the link", 11)
+SERVER = Principal("server", PrincipalKind.SERVER, "Coscribe", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The lasting thing. `seq` is its head: the position of the last committed entry, 0 when there is none."""
+
+    id: str
+    title: str
+    title_by_hand: bool
+    language: str
+    owner_id: str
+    generation: int
+    seq: int
+    access: Access
+    created_at: datetime
+    updated_at: datetime
+    trashed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An accepted update on its way to the log: the client's raw bytes (rule D2)."""
+
+    principal_id: str
+    session_id: str
+    at: datetime
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One committed row of the update log."""
+
+    seq: int
+    principal_id: str
+    session_id: str
+    at: datetime
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one document adds to the log in one commit. `client_ids` are bindings first seen in it (rule D10).
+
+    `activities` are committed with it; their seq is that of the append's last entry.
+    """
+
+    document_id: str
+    generation: int
+    entries: tuple[NewEntry, ...]
+    client_ids: tuple[tuple[int, str], ...] = ()
+    activities: tuple[NewActivity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append came to stand: its first entry's seq, and its activities as stored."""
+
+    first_seq: int
+    activities: tuple[Activity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole state of a document at a seq. A cache of the log, never its replacement (rule D2)."""
+
+    document_id: str
+    generation: int
+    seq: int
+    codec: str
+    engine: str
+    state: bytes
+
+
+class ActivityKind(StrEnum):
+    """What happened to a document, for people."""
+
+    CREATED = "created"
+    RENAMED = "renamed"
+    EDITED = "edited"
+    SHARED = "shared"
+    TRASHED = "trashed"
+    RESTORED = "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class NewActivity:
+    """An activity on its way to storage."""
+
+    kind: ActivityKind
+    principal_id: str
+    name: str
+    at: datetime
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A stored activity. `id` rises in commit order over all documents; `name` is the author's at that time."""
+
+    id: int
+    document_id: str
+    seq: int
+    kind: ActivityKind
+    principal_id: str
+    name: str
+    at: datetime
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link with a secret; only the SHA-256 of the secret is stored."""
+
+    id: str
+    document_id: str
+    role: Role
+    secret_sha256: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token's record; only the SHA-256 of the secret is stored."""
+
+    id: str
+    principal_id: str
+    name: str
+    secret_sha256: str
+    created_at: datetime
