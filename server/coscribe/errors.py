@@ -53,6 +53,10 @@ class NotFound(CoscribeError):
     """No such thing, or not for this caller: both look the same."""
 
 
+class InTrash(CoscribeError):
+    """The document is in the trash: it can be read, restored and purged by its owner, nothing else."""
+
+
 class TooLarge(CoscribeError):
     """More than a limit allows; `limit` names the setting."""
 

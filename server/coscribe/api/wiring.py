@@ -1,0 +1,54 @@
+"""Everything a route may use, in one frozen value that the composition root builds and the lifespan hands out.
+
+The lifespan yields `{"wiring": wiring}`; the server copies that into every request's and socket's scope, so a route
+reaches it through `wired` and nothing is global.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from coscribe.api.streams import Streams
+from coscribe.config import Settings
+from coscribe.ports import Activities, Health
+from coscribe.rooms.feed import ActivityHub
+from coscribe.rooms.registry import Registry
+from coscribe.services.access import AccessService
+from coscribe.services.documents import DocumentService
+from coscribe.services.identity import IdentityService
+from coscribe.services.links import LinkService
+from coscribe.services.texts import TextService
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The parts of one running server. `stop` is set by the first SIGTERM or SIGINT and ends every open stream."""
+
+    settings: Settings
+    registry: Registry
+    hub: ActivityHub
+    activities: Activities
+    access: AccessService
+    documents: DocumentService
+    texts: TextService
+    identity: IdentityService
+    links: LinkService
+    health: Health
+    stop: asyncio.Event
+    streams: Streams = field(default_factory=Streams)
+
+
+def wired(connection: HTTPConnection) -> Wiring:
+    """The wiring of the server that took this request or socket."""
+    wiring = connection.state.wiring
+    if not isinstance(wiring, Wiring):
+        raise TypeError("the lifespan yielded something else than the wiring")
+    return wiring
+
+
+Wired = Annotated[Wiring, Depends(wired)]
