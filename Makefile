@@ -90,7 +90,7 @@ $(DEV_STAMP): $(RUN_STAMP)
 	@mkdir -p $(@D) && rm -f $(@D)/dev-* && touch $@
 
 $(NODE_STAMP):
-	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' \
+	@command -v npm >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' \
 	  || { echo 'Coscribe needs Node.js 20 or newer with npm to build its web client.'; exit 1; }
 	npm --prefix web ci --silent
 	@touch $@
