@@ -1,0 +1,109 @@
+"""What happened to documents, in commit order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coscribe.model import Activity, ActivityKind, NewActivity
+from coscribe.storage.engine import Database
+from coscribe.storage.readable import Clock, readable_by, utc_now
+from coscribe.storage.tables import activity, documents
+
+# Any number that no other lock of this database uses; it spells "cosc".
+_ACTIVITY_LOCK = 0x636F7363
+
+
+class SqlActivities:
+    """The port Activities. `now` decides which links have expired."""
+
+    def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def of_document(
+        self, document_id: str, *, after: int, after_seq: int, limit: int = 256
+    ) -> list[Activity]:
+        """Activities of one document with id > after and seq > after_seq, in order of id."""
+        query = (
+            select(activity)
+            .where(activity.c.document_id == document_id, activity.c.id > after, activity.c.seq > after_seq)
+            .order_by(activity.c.id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [_activity(row) for row in await connection.execute(query)]
+
+    async def of_principal(self, principal_id: str, *, after: int, limit: int = 256) -> list[Activity]:
+        """Activities with id > after of the documents the principal may read, in order of id.
+
+        Trashed documents are among them: those who could read one learn that it went.
+        """
+        readable = select(documents.c.id).where(readable_by(principal_id, self._now()))
+        query = (
+            select(activity)
+            .where(activity.c.id > after, activity.c.document_id.in_(readable))
+            .order_by(activity.c.id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [_activity(row) for row in await connection.execute(query)]
+
+    async def head(self, document_id: str | None = None) -> int:
+        """The highest activity id, of one document or of all; 0 when there is none."""
+        query = select(func.max(activity.c.id))
+        if document_id is not None:
+            query = query.where(activity.c.document_id == document_id)
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar() or 0)
+
+
+async def insert_activities(
+    connection: AsyncConnection, new: Sequence[tuple[str, int, NewActivity]]
+) -> list[Activity]:
+    """Store activities, each with its document's id and seq, in the caller's transaction and in order.
+
+    Call it last: PostgreSQL hands out ids before the commit, so writers of activities queue here until they
+    have committed, and ids rise in commit order. Rows of documents are locked before this lock, never after
+    it.
+    """
+    if not new:
+        return []
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ACTIVITY_LOCK})"))
+    rows = [_row(document_id, seq, item) for document_id, seq, item in new]
+    stored = await connection.execute(
+        insert(activity).returning(activity.c.id, sort_by_parameter_order=True), rows
+    )
+    return [
+        Activity(activity_id, document_id, seq, item.kind, item.principal_id, item.name, item.at, item.data)
+        for activity_id, (document_id, seq, item) in zip(stored.scalars(), new, strict=True)
+    ]
+
+
+def _row(document_id: str, seq: int, item: NewActivity) -> dict[str, Any]:
+    return {
+        "document_id": document_id,
+        "seq": seq,
+        "kind": item.kind.value,
+        "principal_id": item.principal_id,
+        "name": item.name,
+        "at": item.at,
+        "data": item.data,
+    }
+
+
+def _activity(row: Row[Any]) -> Activity:
+    return Activity(
+        id=row.id,
+        document_id=row.document_id,
+        seq=row.seq,
+        kind=ActivityKind(row.kind),
+        principal_id=row.principal_id,
+        name=row.name,
+        at=row.at,
+        data=row.data,
+    )

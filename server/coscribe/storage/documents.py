@@ -1,0 +1,163 @@
+"""Documents: their rows, and the lists of them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
+
+from coscribe.errors import InvalidInput
+from coscribe.model import Access, Activity, Document, NewActivity
+from coscribe.ports import DocumentChanges, DocumentQuery
+from coscribe.storage.activities import insert_activities
+from coscribe.storage.engine import Database
+from coscribe.storage.page_cursor import decode_cursor, encode_cursor
+from coscribe.storage.readable import Clock, readable_by, utc_now
+from coscribe.storage.tables import documents
+
+# SQLite compares LIKE patterns of up to 50,000 bytes; no title is anywhere near as long as this.
+MAX_QUERY_CHARACTERS = 500
+
+
+class SqlDocuments:
+    """The port Documents. `now` decides which links have expired."""
+
+    def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def create(self, document: Document, created: NewActivity) -> Activity:
+        """Store a new document, seq 0, with its activity."""
+        row = {
+            "id": document.id,
+            "title": document.title,
+            "title_folded": _fold(document.title),
+            "title_by_hand": document.title_by_hand,
+            "language": document.language,
+            "owner_id": document.owner_id,
+            "generation": document.generation,
+            "seq": 0,
+            "access": document.access.value,
+            "created_at": document.created_at,
+            "updated_at": document.updated_at,
+            "trashed_at": document.trashed_at,
+        }
+        async with self._database.write() as connection:
+            await connection.execute(insert(documents).values(row))
+            return (await insert_activities(connection, [(document.id, 0, created)]))[0]
+
+    async def get(self, document_id: str) -> Document | None:
+        """The document, trashed ones too."""
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(select(documents).where(documents.c.id == document_id))
+            ).one_or_none()
+        return None if row is None else _document(row)
+
+    async def change(
+        self, document_id: str, changes: DocumentChanges, activity: NewActivity | None, at: datetime
+    ) -> tuple[Document, Activity | None] | None:
+        """Apply changes and store their activity together; None when there is no such document.
+
+        Any change moves `updated_at` to `at`. A document that is trashed again keeps its first time in the
+        trash. A derived title is dropped, activity and all, where the title was set by hand: the document
+        comes back as it was.
+        """
+        one = documents.c.id == document_id
+        replaceable = documents.c.title_by_hand.is_(False) if _is_derived(changes) else one
+        async with self._database.write() as connection:
+            changed = (
+                update(documents).where(one, replaceable).values(_values(changes, at)).returning(documents)
+            )
+            row = (await connection.execute(changed)).one_or_none()
+            if row is None:
+                kept = (await connection.execute(select(documents).where(one))).one_or_none()
+                return None if kept is None else (_document(kept), None)
+            told = await insert_activities(connection, [(row.id, row.seq, activity)] if activity else [])
+        return _document(row), told[0] if told else None
+
+    async def purge(self, document_id: str) -> None:
+        """Remove the document; every other table's rows of it fall with it by foreign key."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(documents).where(documents.c.id == document_id))
+
+    async def page(self, query: DocumentQuery) -> tuple[list[Document], str | None]:
+        """One page, newest change first, and the cursor of the next, None at the end.
+
+        Raises InvalidInput for a cursor that is no cursor, a limit below 1 and a `q` of more than 500
+        characters.
+        """
+        if query.limit < 1:
+            raise InvalidInput("A page holds at least one document.", field="limit")
+        statement = _listed(query, self._now()).limit(query.limit + 1)
+        async with self._database.read() as connection:
+            found = [_document(row) for row in await connection.execute(statement)]
+        items = found[: query.limit]
+        if len(found) == len(items):
+            return items, None
+        return items, encode_cursor(items[-1].updated_at, items[-1].id)
+
+
+def _listed(query: DocumentQuery, now: datetime) -> Select[Any]:
+    if query.trashed:
+        wanted = and_(documents.c.trashed_at.is_not(None), documents.c.owner_id == query.principal_id)
+    else:
+        wanted = and_(documents.c.trashed_at.is_(None), readable_by(query.principal_id, now))
+    statement = select(documents).where(wanted).order_by(documents.c.updated_at.desc(), documents.c.id)
+    if query.q:
+        statement = statement.where(_title_holds(query.q))
+    if query.cursor is not None:
+        updated_at, document_id = decode_cursor(query.cursor)
+        same_time = and_(documents.c.updated_at == updated_at, documents.c.id > document_id)
+        statement = statement.where(or_(documents.c.updated_at < updated_at, same_time))
+    return statement
+
+
+def _title_holds(q: str) -> ColumnElement[bool]:
+    if len(q) > MAX_QUERY_CHARACTERS:
+        raise InvalidInput(f"Search for at most {MAX_QUERY_CHARACTERS} characters.", field="q")
+    return documents.c.title_folded.contains(_fold(q), autoescape=True)
+
+
+def _fold(words: str) -> str:
+    """For comparing without case (Unicode's full folding; SQLite's own LIKE folds ASCII only)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).casefold())
+
+
+def _is_derived(changes: DocumentChanges) -> bool:
+    return changes.title is not None and not changes.title_by_hand
+
+
+def _values(changes: DocumentChanges, at: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {"updated_at": at}
+    if changes.title is not None:
+        values |= {
+            "title": changes.title,
+            "title_folded": _fold(changes.title),
+            "title_by_hand": changes.title_by_hand,
+        }
+    if changes.language is not None:
+        values["language"] = changes.language
+    if changes.access is not None:
+        values["access"] = changes.access.value
+    if changes.trashed is not None:
+        values["trashed_at"] = func.coalesce(documents.c.trashed_at, at) if changes.trashed else None
+    return values
+
+
+def _document(row: Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        title=row.title,
+        title_by_hand=row.title_by_hand,
+        language=row.language,
+        owner_id=row.owner_id,
+        generation=row.generation,
+        seq=row.seq,
+        access=Access(row.access),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        trashed_at=row.trashed_at,
+    )

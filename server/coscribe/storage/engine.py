@@ -1,0 +1,165 @@
+"""The database: one connection that writes and a few that read (SQLite), or one pool (PostgreSQL)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, NullPool, Table, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from coscribe.errors import InvalidInput, Unavailable
+
+# How long a writer of another process may keep us waiting. The room holds its entries meanwhile and tries
+# again.
+BUSY_TIMEOUT_MS = 5_000
+# One writer serves a few hundred commits a second: who waits ten seconds in its queue waits for a sick disk.
+POOL_TIMEOUT_S = 10.0
+READERS = 4
+POSTGRES_CONNECTIONS = 10
+POSTGRES_CONNECT_TIMEOUT_S = 10.0
+# A network that swallows packets gives no error; without an end a commit would wait for ever (rule D8).
+POSTGRES_COMMAND_TIMEOUT_S = 30.0
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+
+# What a database that is away, locked, full or broken raises. asyncpg's connect is not wrapped by SQLAlchemy;
+# OSError holds refused connections and the built-in TimeoutError.
+FAULTS = (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+def parse_url(url: str) -> URL:
+    """The URL with the asynchronous driver we use; InvalidInput for a database that we do not know."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise InvalidInput("The database URL cannot be read.", field="database_url") from error
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise InvalidInput("The database URL must begin with sqlite or postgresql.", field="database_url")
+    if driver == _DRIVERS["sqlite"] and parsed.database in (None, "", ":memory:"):
+        raise InvalidInput("SQLite needs a file: readers and the writer share it.", field="database_url")
+    return parsed.set(drivername=driver)
+
+
+class Database:
+    """The engines behind every port of storage. Opening connects to nothing; the first use does.
+
+    SQLite has one writing connection, whose transactions begin with BEGIN IMMEDIATE, so that writers of this
+    process queue here and never meet "database is locked"; its readers cannot write and see the last commit.
+    """
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """The database at a SQLAlchemy URL; InvalidInput when the URL is no good."""
+        parsed = parse_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return cls(_sqlite_writer(parsed), _sqlite_reader(parsed))
+        engine = create_async_engine(
+            parsed,
+            pool_size=POSTGRES_CONNECTIONS,
+            pool_timeout=POOL_TIMEOUT_S,
+            # One cheap round trip, so that a restarted server costs no request its first connection.
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": POSTGRES_CONNECT_TIMEOUT_S,
+                "command_timeout": POSTGRES_COMMAND_TIMEOUT_S,
+            },
+        )
+        return cls(engine, engine)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A writing transaction: commits at the end, rolls back on any exception.
+
+        Raises Unavailable when the database fails; an IntegrityError passes through, it tells of rows and not
+        of the database's health.
+        """
+        try:
+            async with self._writer.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except FAULTS as error:
+            raise Unavailable("Storage cannot be written to at the moment.") from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A reading transaction; raises Unavailable when the database fails."""
+        try:
+            async with self._reader.connect() as connection:
+                yield connection
+        except FAULTS as error:
+            raise Unavailable("Storage cannot be read at the moment.") from error
+
+    async def close(self) -> None:
+        """Close every connection. The writer goes last: it folds SQLite's write-ahead log into the file."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def migration_engine(url: URL) -> AsyncEngine:
+    """An engine of one connection for changing the schema: one transaction, no time limit.
+
+    SQLite's foreign keys are off: a later migration rebuilds tables, and dropping the old one would cascade.
+    """
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, "foreign_keys=OFF", *_WRITER_PRAGMAS, poolclass=NullPool)
+    return create_async_engine(url, poolclass=NullPool)
+
+
+def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+# FULL: the log is on the disk when COMMIT returns (rule D3). WAL is a property of the file, so readers need
+# not ask.
+_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
+
+
+def _sqlite_writer(url: URL) -> AsyncEngine:
+    return _sqlite_engine(
+        url, "foreign_keys=ON", *_WRITER_PRAGMAS, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S
+    )
+
+
+def _sqlite_reader(url: URL) -> AsyncEngine:
+    engine = _sqlite_engine(
+        url, "query_only=ON", pool_size=READERS, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, begin="BEGIN"
+    )
+    return engine
+
+
+def _sqlite_engine(url: URL, *pragmas: str, begin: str = "BEGIN IMMEDIATE", **options: Any) -> AsyncEngine:
+    engine = create_async_engine(url, **options)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        del record
+        # The driver must not open transactions by itself: it would begin them only at the first INSERT.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
