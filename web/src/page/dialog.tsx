@@ -1,0 +1,74 @@
+import type { ComponentChildren, JSX } from 'preact'
+import { useEffect, useId, useRef } from 'preact/hooks'
+import { Icon } from './icons'
+
+interface DialogProps {
+  title: string
+  onClose: () => void
+  children: ComponentChildren
+}
+
+/**
+ * A modal sheet on the browser's own <dialog>: it keeps the focus inside and closes on Escape. Mounted means open.
+ * The focus goes back to where it was, or to the editor when that is gone.
+ */
+export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element => {
+  const box = useRef<HTMLDialogElement>(null)
+  const label = useId()
+  useEffect(() => {
+    const before = document.activeElement
+    box.current?.showModal()
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true })
+    }
+  }, [])
+  const closeOnBackdrop = (event: MouseEvent): void => {
+    if (event.target === box.current) box.current?.close()
+  }
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does the same by the keyboard
+    <dialog class="sheet" ref={box} aria-labelledby={label} onClose={onClose} onClick={closeOnBackdrop}>
+      <div class="sheet-head">
+        <h2 id={label}>{title}</h2>
+        <button class="glyph" type="button" aria-label="Close" onClick={() => box.current?.close()}>
+          <Icon name="close" />
+        </button>
+      </div>
+      <div class="sheet-body">{children}</div>
+    </dialog>
+  )
+}
+
+interface ConfirmProps {
+  title: string
+  loss: string
+  verb: string
+  onConfirm: () => void
+  onClose: () => void
+}
+
+/** Asks before a loss. Cancel has the focus, so that a hasty Enter keeps everything. */
+export const Confirm = ({ title, loss, verb, onConfirm, onClose }: ConfirmProps): JSX.Element => {
+  const cancel = useRef<HTMLButtonElement>(null)
+  useEffect(() => cancel.current?.focus(), [])
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <p>{loss}</p>
+      <div class="sheet-foot">
+        <button class="button" type="button" ref={cancel} onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          class="button danger"
+          type="button"
+          onClick={() => {
+            onClose()
+            onConfirm()
+          }}
+        >
+          {verb}
+        </button>
+      </div>
+    </Dialog>
+  )
+}

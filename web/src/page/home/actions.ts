@@ -1,0 +1,61 @@
+import { api, type Doc, told } from '../../api'
+import { say } from '../toast'
+import { items, refresh, without } from './listing'
+
+export const nameOf = (doc: Pick<Doc, 'title'>): string => doc.title || 'Untitled'
+
+const attempt = async (run: () => Promise<unknown>): Promise<boolean> => {
+  try {
+    await run()
+    return true
+  } catch (error) {
+    say(told(error))
+    await refresh()
+    return false
+  }
+}
+
+export const restore = async (doc: Doc): Promise<void> => {
+  without(doc.id)
+  if (!(await attempt(() => api.restore(doc.id)))) return
+  say(`“${nameOf(doc)}” is restored`)
+  await refresh()
+}
+
+const undoTrash = async (doc: Doc): Promise<void> => {
+  if (await attempt(() => api.restore(doc.id))) await refresh()
+}
+
+export const moveToTrash = async (doc: Doc): Promise<void> => {
+  without(doc.id)
+  if (await attempt(() => api.trash(doc.id))) {
+    say('Moved to trash.', { label: 'Undo', run: () => void undoTrash(doc) })
+  }
+}
+
+export const deleteForever = async (doc: Doc): Promise<void> => {
+  const before = items.value
+  without(doc.id)
+  if (await attempt(() => api.purge(doc.id))) say(`“${nameOf(doc)}” is deleted forever`)
+  else items.value = before
+}
+
+/** Larger files are refused by the server too (5 MB is its soft limit for a text); telling so here saves the upload. */
+const LARGEST_BYTES = 5 * 1024 * 1024
+
+/** Makes a document of a Markdown or text file and goes there. */
+export const importFile = async (file: File): Promise<void> => {
+  if (!/\.(md|markdown|mdown|txt)$/i.test(file.name)) {
+    say('Only Markdown and text files become documents (.md, .txt).')
+    return
+  }
+  if (file.size > LARGEST_BYTES) {
+    say('That file is larger than 5 MB, the most a document can hold.')
+    return
+  }
+  const text = (await file.text()).replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
+  await attempt(async () => {
+    const doc = await api.create({ text })
+    location.assign(`/d/${doc.id}`)
+  })
+}
