@@ -21,6 +21,7 @@ interface Known {
 export class Awareness {
   readonly #known = new Map<number, Known>()
   readonly #listeners = new Set<() => void>()
+  readonly #localListeners = new Set<() => void>()
   #clock = 0
   #local: LocalState = { cursor: null, line: null, state: 'active' }
   /** What the server stamped on our own state, once it told us. */
@@ -37,13 +38,13 @@ export class Awareness {
     return this.#local
   }
 
-  /** Changes our own state; false when nothing differs. */
-  setLocal(change: Partial<LocalState>): boolean {
+  /** Changes our own state; nothing happens when nothing differs. */
+  setLocal(change: Partial<LocalState>): void {
     const next = { ...this.#local, ...change }
-    if (JSON.stringify(next) === JSON.stringify(this.#local)) return false
+    if (JSON.stringify(next) === JSON.stringify(this.#local)) return
     this.#local = next
+    for (const callback of this.#localListeners) callback()
     this.#changed()
-    return true
   }
 
   /** The entry that tells our state to the server, with the next clock. */
@@ -94,6 +95,12 @@ export class Awareness {
   onChange(callback: () => void): () => void {
     this.#listeners.add(callback)
     return () => this.#listeners.delete(callback)
+  }
+
+  /** Calls back after our own state changed; returns how to stop. */
+  onLocalChange(callback: () => void): () => void {
+    this.#localListeners.add(callback)
+    return () => this.#localListeners.delete(callback)
   }
 
   #changed(): void {

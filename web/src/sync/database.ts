@@ -1,0 +1,61 @@
+// The browser's database, as promises. `documents` remembers what this device holds, `updates` holds it.
+const NAME = 'coscribe'
+const VERSION = 1
+
+export const DOCUMENTS = 'documents'
+export const UPDATES = 'updates'
+/** Index of `updates`: [document, generation]. */
+export const LINEAGE = 'lineage'
+/** Index of `updates`: document, all generations. */
+export const DOCUMENT = 'document'
+
+export interface StoredUpdate {
+  document: string
+  generation: number
+  update: Uint8Array
+}
+
+export interface StoredDocument {
+  document: string
+  generation: number
+  role: string
+  /** When it was last opened, milliseconds since 1970. */
+  openedAt: number
+}
+
+/** Opens the database. Rejects where the browser offers none (private windows, disabled storage). */
+export function openDatabase(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(NAME, VERSION)
+    request.onupgradeneeded = () => createStores(request.result)
+    request.onblocked = () => reject(new Error('Another window keeps an older local copy open'))
+    request.onerror = () => reject(request.error)
+    request.onsuccess = () => {
+      const database = request.result
+      database.onversionchange = () => database.close()
+      resolve(database)
+    }
+  })
+}
+
+function createStores(database: IDBDatabase): void {
+  database.createObjectStore(DOCUMENTS, { keyPath: 'document' })
+  const updates = database.createObjectStore(UPDATES, { autoIncrement: true })
+  updates.createIndex(LINEAGE, ['document', 'generation'])
+  updates.createIndex(DOCUMENT, 'document')
+}
+
+export function asPromise<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
+
+/** Resolves when the transaction is in the database, rejects when it was undone. */
+export function committed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve()
+    transaction.onabort = () => reject(transaction.error ?? new Error('The local copy was not written'))
+  })
+}

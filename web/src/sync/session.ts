@@ -1,0 +1,217 @@
+// One open document: the replica, the conversation with the server, the copy on this device and who else is here. Every
+// local change goes to the device and to the server at once; `save` follows the server's acks alone.
+import { type ReadonlySignal, signal } from '@preact/signals'
+import * as Y from 'yjs'
+import { Awareness } from './awareness'
+import { Connection } from './connection'
+import { BAD_MESSAGE, Conversation, TEXT_NAME } from './conversation'
+import { LocalCopy } from './local-copy'
+import { listPeople } from './people'
+import { PresenceSender } from './presence'
+import type {
+  ConnectionState,
+  DocumentSession,
+  Identity,
+  Notice,
+  OpenOptions,
+  Person,
+  SaveState,
+} from './types'
+
+const ABSENCE_GRACE_MS = 5_000 // nobody is taken away for a blip of our connection
+const OTHER_LINEAGE = 4409
+
+/** May this role change the text? */
+export function mayWrite(role: string): boolean {
+  return role === 'editor' || role === 'owner'
+}
+
+export class Session implements DocumentSession {
+  readonly generation: number
+  readonly doc = new Y.Doc()
+  readonly text = this.doc.getText(TEXT_NAME)
+  readonly awareness = new Awareness(this.doc.clientID)
+  readonly save = signal<SaveState>('loading')
+  readonly savedAt = signal<number | null>(null)
+  readonly unsavedCount = signal(0)
+  readonly atRisk = signal(false)
+  readonly people = signal<Person[]>([])
+  readonly synced = signal(false)
+  readonly role = signal('')
+  readonly connection: ReadonlySignal<ConnectionState>
+
+  readonly #connection: Connection
+  readonly #conversation: Conversation
+  readonly #copy: LocalCopy
+  readonly #presence: PresenceSender
+  readonly #notices = new Set<(notice: Notice) => void>()
+  readonly #cleanup: (() => void)[] = []
+  #me: Identity | undefined
+  #everLost = false
+  #absence: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    readonly id: string,
+    options: OpenOptions,
+  ) {
+    this.generation = options.generation
+    this.role.value = options.role
+    this.#me = options.me
+    this.#copy = new LocalCopy(id, options.generation)
+    this.#connection = new Connection(options.url ?? socketUrl(id), {
+      opened: () => this.#opened(),
+      message: bytes => this.#conversation.heard(bytes),
+      lost: () => this.#lost(),
+    })
+    this.connection = this.#connection.state
+    this.#conversation = this.#converse()
+    this.#presence = new PresenceSender(this.awareness, frame => this.#connection.send(frame))
+    this.#watch()
+    this.#connection.connect()
+    void this.#loadCopy()
+  }
+
+  onNotice(callback: (notice: Notice) => void): () => void {
+    this.#notices.add(callback)
+    return () => this.#notices.delete(callback)
+  }
+
+  identify(me: Identity): void {
+    this.#me = me
+    this.#refreshPeople()
+  }
+
+  retryNow(): void {
+    if (this.connection.peek().phase === 'open') this.#conversation.offerAgain()
+    else this.#connection.retryNow()
+  }
+
+  flush(): void {
+    this.#conversation.flush()
+    this.#copy.flush()
+  }
+
+  hold(composing: boolean): void {
+    this.#conversation.gate.hold(composing)
+  }
+
+  destroy(): void {
+    this.flush()
+    this.#presence.leave()
+    this.#presence.destroy()
+    for (const stop of this.#cleanup) stop()
+    clearTimeout(this.#absence)
+    this.#conversation.gate.close()
+    this.#connection.destroy()
+    this.#copy.close()
+    this.doc.destroy()
+  }
+
+  forgetLocalCopy(): Promise<void> {
+    return this.#copy.forget()
+  }
+
+  #converse(): Conversation {
+    return new Conversation(this.doc, this.generation, {
+      send: frame => this.#connection.send(frame),
+      mayWrite: () => mayWrite(this.role.peek()),
+      synced: () => this.#synced(),
+      counted: () => this.#count(),
+      presence: entries => this.awareness.apply(entries),
+      presenceAsked: () => this.#presence.announce(),
+      notice: notice => this.#noticed(notice),
+      broken: () => this.#connection.drop(BAD_MESSAGE),
+    })
+  }
+
+  #watch(): void {
+    const flush = (): void => this.flush()
+    window.addEventListener('pagehide', flush)
+    this.doc.on('update', (update: Uint8Array, origin: unknown) => this.#changed(update, origin))
+    this.#cleanup.push(
+      () => window.removeEventListener('pagehide', flush),
+      this.awareness.onChange(() => this.#refreshPeople()),
+      this.#copy.state.subscribe(() => this.#count()),
+      this.connection.subscribe(() => this.#count()),
+      this.role.subscribe(role => void this.#copy.remember(role)),
+    )
+    this.#refreshPeople()
+  }
+
+  async #loadCopy(): Promise<void> {
+    if (await this.#copy.load(this.doc)) this.synced.value = true
+    this.#conversation.ready()
+    this.#count()
+  }
+
+  #opened(): void {
+    this.#dropAbsentSoon()
+    this.#conversation.opened()
+  }
+
+  #lost(): void {
+    this.#everLost = true
+    this.#conversation.lost()
+    this.awareness.markStale()
+    this.#dropAbsentSoon()
+    this.#count()
+  }
+
+  #dropAbsentSoon(): void {
+    clearTimeout(this.#absence)
+    this.#absence = setTimeout(() => this.awareness.dropStale(), ABSENCE_GRACE_MS)
+  }
+
+  #synced(): void {
+    this.#connection.settled()
+    this.synced.value = true
+    this.#count()
+  }
+
+  #changed(update: Uint8Array, origin: unknown): void {
+    if (origin === this.#copy) return
+    if (origin === this.#conversation) {
+      this.#copy.keepRemote(update)
+      return
+    }
+    this.#copy.keepLocal(update)
+    this.#conversation.changed(update)
+  }
+
+  #noticed(notice: Notice): void {
+    if (notice.kind === 'draining') this.#connection.delayAtLeast((notice.retry_after ?? 0) * 1000)
+    if (notice.kind === 'role' && notice.role !== undefined) this.#roleChanged(notice.role)
+    for (const callback of this.#notices) callback(notice)
+    // A replica of another lineage must not be merged: it is kept as a copy, and the page offers its text.
+    if (notice.kind === 'fork') this.#connection.end(OTHER_LINEAGE, notice.reason)
+  }
+
+  #roleChanged(role: string): void {
+    this.role.value = role
+    if (mayWrite(role)) this.#conversation.offerAgain()
+  }
+
+  /** Brings the signals up to the ledger, the connection and the local copy. */
+  #count(): void {
+    const { ledger } = this.#conversation
+    const { phase } = this.connection.peek()
+    const before = this.unsavedCount.peek()
+    const now = ledger.outstanding
+    if (before > 0 && now === 0) this.savedAt.value = Date.now()
+    this.unsavedCount.value = now
+    this.atRisk.value = now > 0 && this.#copy.state.peek() !== 'kept'
+    const line = phase === 'open' ? 'open' : phase === 'connecting' && !this.#everLost ? 'first' : 'lost'
+    const ended = phase === 'closed' && now > 0
+    this.save.value = ended ? 'unsaved' : ledger.saveState(line, this.synced.peek())
+  }
+
+  #refreshPeople(): void {
+    const people = listPeople(this.awareness, this.#me)
+    if (JSON.stringify(people) !== JSON.stringify(this.people.peek())) this.people.value = people
+  }
+}
+
+function socketUrl(id: string): string {
+  const { protocol, host } = window.location
+  return `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws/${encodeURIComponent(id)}`
+}
