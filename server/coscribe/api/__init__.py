@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: thin, one file a resource or a carrier."""

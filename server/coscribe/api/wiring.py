@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from coscribe.api.streams import Streams
 from coscribe.config import Settings
 from coscribe.ports import Activities, Health
-from coscribe.rooms.feed import ActivityHub
+from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.registry import Registry
 from coscribe.services.access import AccessService
 from coscribe.services.documents import DocumentService

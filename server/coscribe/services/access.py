@@ -1,7 +1,7 @@
 """Who may do what with a document: every check of the server goes through `AccessService.require`.
 
-A role comes from ownership, from grants, from a link that the request carries and from general access; the highest counts.
-What a caller may not see does not exist for him: unknown and forbidden documents raise the same NotFound.
+A role comes from ownership, from grants, from a link that the request carries and from general access; the highest
+counts. What a caller may not see does not exist for him: unknown and forbidden documents raise the same NotFound.
 """
 
 from __future__ import annotations

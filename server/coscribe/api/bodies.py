@@ -1,0 +1,81 @@
+"""Request bodies: how long they may be and what they must be, checked before anything is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.message import Message as MimeHeaders
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coscribe.api.problems import problem_of
+from coscribe.api.wiring import Wiring
+from coscribe.errors import TooLarge
+
+_LIMIT = "max_frame_bytes"
+
+
+class _BodyTooLarge(HTTPException):
+    """Raised out of `receive`: the framework lets an HTTPException through while it reads a body."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
+
+
+class BodyLimit:
+    """ASGI middleware: answers 413 as soon as a body is longer than `max_frame_bytes`, announced or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        wiring: Wiring = scope["state"]["wiring"]
+        limit = wiring.settings.max_frame_bytes
+        if _announced(scope) > limit:
+            await problem_of(too_large(limit))(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive, limit), send)
+
+
+def too_large(limit: int) -> TooLarge:
+    """What a body beyond the limit is refused with."""
+    return TooLarge(f"A request's body may have at most {limit} bytes.", limit=_LIMIT)
+
+
+def _announced(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value)  # the server's parser has refused anything but digits
+    return 0
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def counting() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise _BodyTooLarge
+        return message
+
+    return counting
+
+
+def content_type(*allowed: str) -> Callable[[Request], None]:
+    """A dependency that answers 415 unless the body is one of these media types, as UTF-8 where it is text."""
+
+    def check(request: Request) -> None:
+        headers = MimeHeaders()
+        headers["content-type"] = request.headers.get("content-type", "")
+        charset = headers.get_content_charset("utf-8")
+        if headers.get_content_type() not in allowed or charset not in ("utf-8", "utf8", "us-ascii"):
+            raise HTTPException(415, f"The body must be {' or '.join(allowed)}")
+
+    return check

@@ -1,0 +1,29 @@
+"""Whether the server runs, and whether it can do its work. For load balancers and service managers; no credential."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from coscribe.api.openapi import problems
+from coscribe.api.schemas import HealthOut
+from coscribe.api.wiring import Wired
+from coscribe.errors import Unavailable
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+@router.get("/live", operation_id="getLive", summary="Is the process alive")
+async def live(response: Response) -> HealthOut:
+    """The event loop answers."""
+    response.headers["Cache-Control"] = "no-store"
+    return HealthOut(status="ok")
+
+
+@router.get("/ready", operation_id="getReady", summary="Can it take requests", responses=problems(503))
+async def ready(response: Response, wiring: Wired) -> HealthOut:
+    """The database can be written to and the server is not stopping; 503 with the reason otherwise."""
+    if wiring.stop.is_set():
+        raise Unavailable("The server is stopping.")
+    await wiring.health.check()
+    response.headers["Cache-Control"] = "no-store"
+    return HealthOut(status="ok")

@@ -1,0 +1,26 @@
+"""Uvicorn's HTTP protocol with one thing more: an application may cut a connection whose reader does not read.
+
+Closing such a connection the usual way waits for the reader to take what is buffered, which never happens: it would
+hold memory, and the server's stop, for as long as the peer likes.
+"""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_KEY = "coscribe.abort"
+
+
+class CuttableHttp(HttpToolsProtocol):
+    """Pass this class to uvicorn as `http`."""
+
+    def on_message_begin(self) -> None:
+        """A request begins: its scope learns how to cut the connection."""
+        super().on_message_begin()
+        self.scope["state"][_KEY] = self.transport.abort
+
+
+def cut(scope: Scope) -> None:
+    """Cut the request's connection at once; what is still buffered for its reader is lost."""
+    scope["state"][_KEY]()

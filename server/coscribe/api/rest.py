@@ -1,0 +1,52 @@
+"""The REST interface as a whole: its application class, its routes and what is common to all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from coscribe.api import documents, events, health, links, me, text, updates
+from coscribe.api.bodies import BodyLimit
+from coscribe.api.openapi import PROBLEM_SCHEMA
+from coscribe.api.problems import HANDLERS
+
+PREFIX = "/api/v1"
+
+TAGS = [
+    {"name": "documents", "description": "Make, list, name, share, trash and restore documents."},
+    {"name": "text", "description": "Read and write a document's text."},
+    {"name": "replica", "description": "The CRDT behind the text, for programs with a replica of their own."},
+    {"name": "events", "description": "Follow documents as they change: event streams and long polls."},
+    {"name": "links", "description": "Links with a secret."},
+    {"name": "me", "description": "The caller."},
+    {"name": "health", "description": "For load balancers and service managers."},
+]
+
+
+class Application(FastAPI):
+    """FastAPI whose OpenAPI document knows problem details and the two ways to say who one is."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document."""
+        schema = super().openapi()
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "A token, or the secret of a link."},
+            "session": {"type": "apiKey", "in": "cookie", "name": "coscribe_session"},
+        }
+        schema["security"] = [{"bearer": []}, {"session": []}, {}]
+        return schema
+
+
+def add_rest(app: FastAPI) -> None:
+    """Add every REST route, the health checks, the error responses and the limit on bodies."""
+    api = APIRouter(prefix=PREFIX)
+    for part in (documents, text, updates, events, links, me):
+        api.include_router(part.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.add_middleware(BodyLimit)
+    for error, handler in HANDLERS.items():
+        app.add_exception_handler(error, handler)
