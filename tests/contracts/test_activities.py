@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.contracts.values import NOW, a_link, after, an_activity, an_entry, stored
+
 from coscribe.model import Access, Append
 from coscribe.ports import Activities, DocumentChanges
 from coscribe.storage.activities import SqlActivities
@@ -10,8 +12,6 @@ from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
 from coscribe.storage.update_log import SqlUpdateLog
-
-from tests.contracts.values import NOW, a_link, after, an_activity, an_entry, stored
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ import random
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import func, select
+from tests.contracts.values import NOW, a_document, a_link, after, an_activity, an_entry, stored
+
 from coscribe.errors import InvalidInput
 from coscribe.model import Access, ActivityKind, Append, Document, Role, Snapshot
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents
@@ -17,9 +20,6 @@ from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
 from coscribe.storage.tables import metadata
 from coscribe.storage.update_log import SqlUpdateLog
-from sqlalchemy import func, select
-
-from tests.contracts.values import NOW, a_document, a_link, after, an_activity, an_entry, stored
 
 
 @pytest.fixture
@@ -83,9 +83,7 @@ async def test_a_change_of_nothing_that_is_there(documents: Documents) -> None:
     assert await documents.change("unknown", derived, an_activity(), NOW) is None
 
 
-async def test_a_derived_title_never_replaces_one_set_by_hand(
-    documents: Documents, database: Database
-) -> None:
+async def test_a_derived_title_never_replaces_one_set_by_hand(documents: Documents, database: Database) -> None:
     document = await stored(database)
     derived = DocumentChanges(title="Heading", title_by_hand=False)
 
@@ -109,9 +107,7 @@ async def test_trash_and_back(documents: Documents, database: Database) -> None:
     document = await stored(database, title="Plan")
 
     async def trash(trashed: bool, seconds: int) -> Document:
-        answer = await documents.change(
-            document.id, DocumentChanges(trashed=trashed), None, after(seconds)
-        )
+        answer = await documents.change(document.id, DocumentChanges(trashed=trashed), None, after(seconds))
         assert answer is not None
         return answer[0]
 
@@ -124,9 +120,7 @@ async def test_trash_and_back(documents: Documents, database: Database) -> None:
     assert await listed(documents, trashed=True) == []
 
 
-async def test_purging_leaves_no_row_and_no_other_documents_alone(
-    documents: Documents, database: Database
-) -> None:
+async def test_purging_leaves_no_row_and_no_other_documents_alone(documents: Documents, database: Database) -> None:
     gone, kept = await stored(database), await stored(database)
     log, grants = SqlUpdateLog(database), SqlGrants(database)
     for document in (gone, kept):
@@ -151,9 +145,7 @@ async def test_purging_leaves_no_row_and_no_other_documents_alone(
     assert await SqlGrants(database).role_of(kept.id, "reader") is Role.VIEWER
 
 
-async def test_a_page_lists_owned_granted_and_opened_documents(
-    documents: Documents, database: Database
-) -> None:
+async def test_a_page_lists_owned_granted_and_opened_documents(documents: Documents, database: Database) -> None:
     grants = SqlGrants(database)
     await stored(database, title="mine", owner_id="me")
     granted = await stored(database, title="granted")
@@ -211,9 +203,7 @@ async def test_q_follows_a_new_title(documents: Documents, database: Database) -
     assert await listed(documents, q="new") == ["NEW"]
 
 
-async def test_pages_follow_each_other_without_gap_or_repeat(
-    documents: Documents, database: Database
-) -> None:
+async def test_pages_follow_each_other_without_gap_or_repeat(documents: Documents, database: Database) -> None:
     chance = random.Random(2)
     # Many share a time, so that the id has to decide.
     all_of_them = [await stored(database, updated_at=after(chance.randrange(5))) for _ in range(23)]
@@ -286,9 +276,7 @@ async def test_the_last_moment_there_is_makes_a_good_cursor(documents: Documents
 
 
 @pytest.mark.parametrize(("fields", "field"), [({"limit": 0}, "limit"), ({"q": "a" * 501}, "q")])
-async def test_queries_out_of_bounds_are_refused(
-    documents: Documents, fields: dict[str, object], field: str
-) -> None:
+async def test_queries_out_of_bounds_are_refused(documents: Documents, fields: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         await listed(documents, **fields)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from sqlalchemy import select
+from tests.contracts.values import NOW, a_link, after, stored
+
 from coscribe.errors import NotFound
 from coscribe.model import Access, Role
 from coscribe.ports import DocumentQuery, Grants
@@ -12,9 +15,6 @@ from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
 from coscribe.storage.tables import visits
-from sqlalchemy import select
-
-from tests.contracts.values import NOW, a_link, after, stored
 
 
 class Clock:

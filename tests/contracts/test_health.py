@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import func, select, text
+
 from coscribe.errors import Unavailable
 from coscribe.ports import Health
 from coscribe.storage.engine import Database
 from coscribe.storage.health import SqlHealth
 from coscribe.storage.tables import principals
-from sqlalchemy import func, select, text
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
+from sqlalchemy.exc import IntegrityError
+from tests.contracts.values import NOW, a_principal, after
+
 from coscribe.errors import InvalidInput
 from coscribe.model import PrincipalKind, Token, new_id
 from coscribe.ports import Principals
 from coscribe.storage.engine import Database
 from coscribe.storage.principals import SqlPrincipals
-from sqlalchemy.exc import IntegrityError
-
-from tests.contracts.values import NOW, a_principal, after
 
 
 @pytest.fixture
@@ -44,12 +44,8 @@ async def test_name_and_colour_change_apart(principals: Principals) -> None:
     await principals.add(principal)
 
     assert await principals.change(principal.id, name="Heron", colour=None) == replace(principal, name="Heron")
-    assert await principals.change(principal.id, name=None, colour=0) == replace(
-        principal, name="Heron", colour=0
-    )
-    assert await principals.change(principal.id, name=None, colour=None) == replace(
-        principal, name="Heron", colour=0
-    )
+    assert await principals.change(principal.id, name=None, colour=0) == replace(principal, name="Heron", colour=0)
+    assert await principals.change(principal.id, name=None, colour=None) == replace(principal, name="Heron", colour=0)
     assert await principals.change("unknown", name="x", colour=None) is None
     assert await principals.change("unknown", name=None, colour=None) is None
 

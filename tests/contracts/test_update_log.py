@@ -6,6 +6,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
+from tests.contracts.values import NOW, after, an_activity, an_entry, stored
+
 from coscribe.errors import Unavailable
 from coscribe.model import Append, Entry, Snapshot
 from coscribe.ports import UpdateLog
@@ -14,9 +17,6 @@ from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.tables import documents, snapshots, updates
 from coscribe.storage.update_log import SqlUpdateLog
-from sqlalchemy import update
-
-from tests.contracts.values import NOW, after, an_activity, an_entry, stored
 
 
 @pytest.fixture
@@ -105,9 +105,7 @@ async def test_activities_are_committed_with_their_append(log: UpdateLog, databa
     one, two = await stored(database), await stored(database)
     edits = (an_activity(data={"words": 2}), an_activity(name="Heron", at=after(1)))
 
-    answers = await log.append(
-        [Append(document.id, 1, (an_entry(), an_entry()), (), edits) for document in (one, two)]
-    )
+    answers = await log.append([Append(document.id, 1, (an_entry(), an_entry()), (), edits) for document in (one, two)])
 
     for document, answer in zip((one, two), answers, strict=True):
         assert answer is not None

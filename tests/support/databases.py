@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import PostgresServer
+
 from coscribe.storage.engine import Database
 from coscribe.storage.migrate import upgrade
-
-from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from coscribe.storage.migrate import upgrade
 
 USER = "coscribe"

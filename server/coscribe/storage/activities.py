@@ -24,9 +24,7 @@ class SqlActivities:
         self._database = database
         self._now = now
 
-    async def of_document(
-        self, document_id: str, *, after: int, after_seq: int, limit: int = 256
-    ) -> list[Activity]:
+    async def of_document(self, document_id: str, *, after: int, after_seq: int, limit: int = 256) -> list[Activity]:
         """Activities of one document with id > after and seq > after_seq, in order of id."""
         query = (
             select(activity)
@@ -61,9 +59,7 @@ class SqlActivities:
             return int((await connection.execute(query)).scalar() or 0)
 
 
-async def insert_activities(
-    connection: AsyncConnection, new: Sequence[tuple[str, int, NewActivity]]
-) -> list[Activity]:
+async def insert_activities(connection: AsyncConnection, new: Sequence[tuple[str, int, NewActivity]]) -> list[Activity]:
     """Store activities, each with its document's id and seq, in the caller's transaction and in order.
 
     Call it last: PostgreSQL hands out ids before the commit, so writers of activities queue here until they
@@ -75,9 +71,7 @@ async def insert_activities(
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ACTIVITY_LOCK})"))
     rows = [_row(document_id, seq, item) for document_id, seq, item in new]
-    stored = await connection.execute(
-        insert(activity).returning(activity.c.id, sort_by_parameter_order=True), rows
-    )
+    stored = await connection.execute(insert(activity).returning(activity.c.id, sort_by_parameter_order=True), rows)
     return [
         Activity(activity_id, document_id, seq, item.kind, item.principal_id, item.name, item.at, item.data)
         for activity_id, (document_id, seq, item) in zip(stored.scalars(), new, strict=True)

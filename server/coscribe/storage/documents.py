@@ -51,9 +51,7 @@ class SqlDocuments:
     async def get(self, document_id: str) -> Document | None:
         """The document, trashed ones too."""
         async with self._database.read() as connection:
-            row = (
-                await connection.execute(select(documents).where(documents.c.id == document_id))
-            ).one_or_none()
+            row = (await connection.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
         return None if row is None else _document(row)
 
     async def change(
@@ -68,9 +66,7 @@ class SqlDocuments:
         one = documents.c.id == document_id
         replaceable = documents.c.title_by_hand.is_(False) if _is_derived(changes) else one
         async with self._database.write() as connection:
-            changed = (
-                update(documents).where(one, replaceable).values(_values(changes, at)).returning(documents)
-            )
+            changed = update(documents).where(one, replaceable).values(_values(changes, at)).returning(documents)
             row = (await connection.execute(changed)).one_or_none()
             if row is None:
                 kept = (await connection.execute(select(documents).where(one))).one_or_none()

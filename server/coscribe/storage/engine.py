@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import URL, NullPool, Table, event, make_url
+from sqlalchemy import URL, Engine, NullPool, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -112,14 +112,14 @@ class Database:
         await self._writer.dispose()
 
 
-def migration_engine(url: URL) -> AsyncEngine:
-    """An engine of one connection for changing the schema: one transaction, no time limit.
+def sqlite_migration_engine(url: URL) -> Engine:
+    """A plain engine for changing the schema of a SQLite file; needs no event loop.
 
-    SQLite's foreign keys are off: a later migration rebuilds tables, and dropping the old one would cascade.
+    Foreign keys are off: a later migration rebuilds tables, and dropping the old one would cascade.
     """
-    if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, "foreign_keys=OFF", *_WRITER_PRAGMAS, poolclass=NullPool)
-    return create_async_engine(url, poolclass=NullPool)
+    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+    _prepare_sqlite(engine, "foreign_keys=OFF", *_WRITER_PRAGMAS)
+    return engine
 
 
 def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -133,23 +133,20 @@ _WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 
 
 def _sqlite_writer(url: URL) -> AsyncEngine:
-    return _sqlite_engine(
-        url, "foreign_keys=ON", *_WRITER_PRAGMAS, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S
-    )
-
-
-def _sqlite_reader(url: URL) -> AsyncEngine:
-    engine = _sqlite_engine(
-        url, "query_only=ON", pool_size=READERS, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, begin="BEGIN"
-    )
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S)
+    _prepare_sqlite(engine.sync_engine, "foreign_keys=ON", *_WRITER_PRAGMAS)
     return engine
 
 
-def _sqlite_engine(url: URL, *pragmas: str, begin: str = "BEGIN IMMEDIATE", **options: Any) -> AsyncEngine:
-    engine = create_async_engine(url, **options)
+def _sqlite_reader(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=READERS, max_overflow=0, pool_timeout=POOL_TIMEOUT_S)
+    _prepare_sqlite(engine.sync_engine, "query_only=ON", begin="BEGIN")
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
+
+def _prepare_sqlite(engine: Engine, *pragmas: str, begin: str = "BEGIN IMMEDIATE") -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, record: object) -> None:
         del record
         # The driver must not open transactions by itself: it would begin them only at the first INSERT.
         connection.isolation_level = None
@@ -158,8 +155,6 @@ def _sqlite_engine(url: URL, *pragmas: str, begin: str = "BEGIN IMMEDIATE", **op
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
-
-    return engine

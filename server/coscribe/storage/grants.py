@@ -64,19 +64,13 @@ class SqlGrants:
 
     async def links(self, document_id: str) -> list[Link]:
         """The document's links, oldest first, expired ones too."""
-        query = (
-            select(links).where(links.c.document_id == document_id).order_by(links.c.created_at, links.c.id)
-        )
+        query = select(links).where(links.c.document_id == document_id).order_by(links.c.created_at, links.c.id)
         async with self._database.read() as connection:
             return [_link(row) for row in await connection.execute(query)]
 
     async def revoke_link(self, document_id: str, link_id: str) -> bool:
         """Remove a link and every grant it gave (by foreign key); False when there is no such link."""
-        gone = (
-            delete(links)
-            .where(links.c.document_id == document_id, links.c.id == link_id)
-            .returning(links.c.id)
-        )
+        gone = delete(links).where(links.c.document_id == document_id, links.c.id == link_id).returning(links.c.id)
         async with self._database.write() as connection:
             return (await connection.execute(gone)).first() is not None
 

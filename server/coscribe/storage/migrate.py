@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import URL, Connection, NullPool, inspect, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from coscribe.errors import Unavailable
-from coscribe.storage.engine import FAULTS, migration_engine, parse_url
+from coscribe.storage.engine import FAULTS, parse_url, sqlite_migration_engine
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -21,21 +22,36 @@ _MIGRATION_LOCK = 0x6D696772
 def upgrade(url: str) -> None:
     """Make or bring up to date the tables of the database at a SQLAlchemy URL, in one transaction.
 
-    It runs an event loop of its own: call it from a coroutine with `asyncio.to_thread`. Several processes may
+    It blocks, with an event loop of its own: call it from a coroutine with `asyncio.to_thread`. Several processes may
     call it at once; one does the work. A schema newer than this program is left as it is, so that an old and
     a new version can run side by side while one replaces the other. Raises Unavailable when the database
     fails.
     """
-    asyncio.run(_upgrade(url))
+    parsed = parse_url(url)
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            _upgrade_sqlite(parsed)
+        else:
+            asyncio.run(_upgrade_postgres(parsed))
+    except FAULTS as error:
+        raise Unavailable("The database's schema could not be brought up to date.") from error
 
 
-async def _upgrade(url: str) -> None:
-    engine = migration_engine(parse_url(url))
+def _upgrade_sqlite(url: URL) -> None:
+    engine = sqlite_migration_engine(url)
+    try:
+        with engine.begin() as connection:
+            _bring_to_head(connection)
+    finally:
+        engine.dispose()
+
+
+async def _upgrade_postgres(url: URL) -> None:
+    # Without a time limit: a migration of a large table takes what it takes.
+    engine = create_async_engine(url, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_bring_to_head)
-    except FAULTS as error:
-        raise Unavailable("The database's schema could not be brought up to date.") from error
     finally:
         await engine.dispose()
 

@@ -42,9 +42,7 @@ class SqlPrincipals:
         given = {key: value for key, value in values.items() if value is not None}
         if not given:
             return await self.get(principal_id)
-        changed = (
-            update(principals).where(principals.c.id == principal_id).values(given).returning(principals)
-        )
+        changed = update(principals).where(principals.c.id == principal_id).values(given).returning(principals)
         async with self._database.write() as connection:
             row = (await connection.execute(changed)).one_or_none()
         return None if row is None else _principal(row)

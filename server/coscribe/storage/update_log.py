@@ -80,9 +80,7 @@ class SqlUpdateLog:
         async with self._database.read() as connection:
             return {row.client_id: row.principal_id for row in await connection.execute(query)}
 
-    async def snapshot(
-        self, document_id: str, generation: int, *, upto: int | None = None
-    ) -> Snapshot | None:
+    async def snapshot(self, document_id: str, generation: int, *, upto: int | None = None) -> Snapshot | None:
         """The newest snapshot with seq <= upto; one with a bad checksum is passed over."""
         newest = (
             select(snapshots)
@@ -118,9 +116,7 @@ class SqlUpdateLog:
                 .with_for_update(read=True, key_share=True)
             )
             if (await connection.execute(known)).first() is not None:
-                await connection.execute(
-                    insert_into(connection, snapshots).values(row).on_conflict_do_nothing()
-                )
+                await connection.execute(insert_into(connection, snapshots).values(row).on_conflict_do_nothing())
 
 
 async def _allot(connection: AsyncConnection, batch: Iterable[Append]) -> list[_Placed]:
@@ -176,9 +172,7 @@ async def _bind_client_ids(connection: AsyncConnection, appends: Iterable[Append
         await connection.execute(insert_into(connection, client_ids).on_conflict_do_nothing(), rows)
 
 
-def _answers(
-    batch: Sequence[Append], placed: Iterable[_Placed], told: Sequence[Activity]
-) -> list[Appended | None]:
+def _answers(batch: Sequence[Append], placed: Iterable[_Placed], told: Sequence[Activity]) -> list[Appended | None]:
     answers: dict[str, Appended] = {}
     taken = 0
     for append, seq in placed:
@@ -190,9 +184,7 @@ def _answers(
 
 def _entry(row: Row[Any]) -> Entry:
     if checksum(row.payload) != row.checksum:
-        raise Unavailable(
-            f"Entry {row.seq} of document {row.document_id} is damaged: its checksum does not fit."
-        )
+        raise Unavailable(f"Entry {row.seq} of document {row.document_id} is damaged: its checksum does not fit.")
     return Entry(row.seq, row.principal_id, row.session_id, row.at, row.payload)
 
 
