@@ -1,0 +1,148 @@
+"""The WebSocket carrier of dialect 1, at `/ws/{document_id}`: moves frames between a socket and a room, no more.
+
+Close codes: api/problems.py. Stock clients take 4400-4499 as final and come back after everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from coscribe.api.callers import allowed_origin, bearer_of, caller_by_cookie, caller_by_secret
+from coscribe.api.problems import close_code_of
+from coscribe.api.wiring import Wiring, wired
+from coscribe.core.outbox import Outbox
+from coscribe.core.protocol import KEEPALIVE, encode_denied
+from coscribe.core.session import Session
+from coscribe.errors import CoscribeError, Unavailable
+from coscribe.model import new_id
+from coscribe.rooms.room import Room
+from coscribe.services.access import Caller
+
+router = APIRouter()
+
+_TOKEN_PROTOCOL = "coscribe.token."  # noqa: S105 - the prefix of a subprotocol
+# A client that takes nothing for so long is gone; its frames are at most 256 KB each.
+_SEND_WITHIN_S = 30.0
+# RFC 6455, 5.5: a close frame's reason has at most 123 bytes.
+_MAX_REASON_BYTES = 123
+
+
+@router.websocket("/ws/{document_id}")
+async def socket(websocket: WebSocket, document_id: str) -> None:
+    """Take a socket, let it in where the caller may see the document, and talk until one side ends it."""
+    wiring = wired(websocket)
+    headers = websocket.headers
+    if not allowed_origin(headers, headers.get("host", ""), wiring.settings):
+        await websocket.close(4403)  # before accept: the server answers 403 and no foreign page gets a socket
+        return
+    protocol = next((p for p in websocket.scope["subprotocols"] if p.startswith(_TOKEN_PROTOCOL)), None)
+    await websocket.accept(subprotocol=protocol)
+    try:
+        caller = await _caller(websocket, wiring, protocol)
+        # What may not be entered does not exist (wire.md: 4403 is for access that was lost).
+        document, role = await wiring.access.enter(document_id, caller)
+        async with wiring.registry.hold(document) as room:
+            if len(room.sessions) >= wiring.settings.max_sessions_per_document:
+                raise Unavailable("Too many people are connected to this document.")
+            wake = asyncio.Event()
+            outbox = Outbox(wiring.settings.max_outbox_bytes, wake.set)
+            link_id = caller.link.id if caller.link is not None else None
+            session = Session(new_id(), caller.actor, role, outbox, link_id)
+            await _Conversation(websocket, room, session, wake, wiring.settings.keepalive_s).run()
+    except CoscribeError as error:
+        await _close(websocket, close_code_of(error), str(error))
+    except WebSocketDisconnect:
+        return
+
+
+async def _caller(websocket: WebSocket, wiring: Wiring, protocol: str | None) -> Caller:
+    """Who opens the socket: a token in the query, the subprotocol or the header, else the browser's cookie."""
+    secret = websocket.query_params.get("token") or (protocol or "").removeprefix(_TOKEN_PROTOCOL)
+    secret = secret or bearer_of(websocket.headers) or ""
+    if secret:
+        return await caller_by_secret(wiring, secret)
+    return await caller_by_cookie(websocket, wiring)
+
+
+class _Conversation:
+    """One socket in one room: a task that reads, and the writing done by whoever called."""
+
+    def __init__(
+        self, websocket: WebSocket, room: Room, session: Session, wake: asyncio.Event, keepalive_s: float
+    ) -> None:
+        self._websocket = websocket
+        self._room = room
+        self._session = session
+        self._wake = wake
+        self._keepalive_s = keepalive_s
+
+    async def run(self) -> None:
+        """Talk until one side ends it."""
+        self._room.join(self._session)
+        reading = asyncio.create_task(self._read(), name=f"read {self._session.id}")
+        writing = asyncio.create_task(self._write(), name=f"write {self._session.id}")
+        try:
+            done, _ = await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self._room.leave(self._session)
+            for task in (reading, writing):
+                task.cancel()
+            await asyncio.gather(reading, writing, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            frame = message.get("bytes")
+            if frame is None:
+                self._session.outbox.close(4400, "Only binary messages are understood.")
+            else:
+                self._room.receive(self._session, frame)
+
+    async def _write(self) -> None:
+        outbox = self._session.outbox
+        while True:
+            self._wake.clear()
+            frames = outbox.take()
+            for frame in frames:
+                await self._send(frame)
+            if frames:
+                continue
+            if outbox.closing is not None:
+                await _close(self._websocket, outbox.closing.code, outbox.closing.reason)
+                return
+            if outbox.is_stale:
+                self._room.drained(self._session)
+                continue
+            await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._keepalive_s):
+                await self._wake.wait()
+        except TimeoutError:
+            await self._send(KEEPALIVE)
+
+    async def _send(self, frame: bytes) -> None:
+        try:
+            async with asyncio.timeout(_SEND_WITHIN_S):
+                await self._websocket.send_bytes(frame)
+        except TimeoutError:
+            raise WebSocketDisconnect(1006, "nothing is read") from None
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    """End a socket; a final code is preceded by permission denied, the only reason that stock clients show."""
+    try:
+        async with asyncio.timeout(_SEND_WITHIN_S):
+            if 4400 <= code <= 4499:
+                await websocket.send_bytes(encode_denied(reason))
+            await websocket.close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
+    except (WebSocketDisconnect, RuntimeError, TimeoutError):
+        return  # it was closed from the other side meanwhile

@@ -1,0 +1,205 @@
+"""Who is here: one state a session, by CRDT client id, with the identity that the server knows (rule D9).
+
+y-protocols' clock rule decides which state is newer. The clocks sent on are the server's own: a state is repeated
+with a higher clock so that nobody's copy of it runs out (30 s in y-protocols) while the session lives.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from coscribe.core.protocol import AwarenessEntry, encode_awareness
+from coscribe.model import Principal
+
+MAX_STATE_BYTES = 4096
+_MAX_DEPTH = 4 + 1  # a relative position is {cursor: {anchor: {item: {client, clock}}}}: four below the state
+# Enough for everyone who left a large room within a reconnect's time; older ones start again at their own clock.
+_MAX_DEPARTED = 4096
+
+# Twelve colours, each 3:1 or more on light and dark paper, chosen for the largest least distance as colour-blind eyes
+# see them; web/src/page/palette.ts and web/src/style/tokens.css have the same.
+COLOURS = (
+    "#1a50ff", "#d90000", "#2a7500", "#bd6bf7", "#ae8c02", "#009691",
+    "#ff44a4", "#835fcc", "#d1616f", "#af2c9a", "#848dc5", "#8b555b",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _State:
+    session_id: str
+    principal: Principal
+    heard: int
+    sent: int
+    raw: str
+    fields: dict[str, Any] | None = None
+
+
+class Awareness:
+    """The states of one room."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, _State] = {}
+        self._by_session: dict[str, int] = {}
+        self._departed: dict[int, int] = {}
+        self._changed: dict[int, None] = {}
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something is to be told."""
+        return bool(self._changed)
+
+    def receive(self, session_id: str, principal: Principal, entries: tuple[AwarenessEntry, ...]) -> None:
+        """Take a session's own state from a message; what it repeats of others is passed over in silence."""
+        for entry in entries:
+            mine = self._by_session.get(session_id)
+            state = self._states.get(entry.client)
+            if mine is None and self._may_claim(entry, state, principal):
+                self._claim(session_id, principal, entry, state)
+            elif mine == entry.client and state is not None:
+                self._renew(state, entry)
+
+    def _may_claim(self, entry: AwarenessEntry, state: _State | None, principal: Principal) -> bool:
+        if entry.state == "null" or len(entry.state) > MAX_STATE_BYTES:
+            return False
+        if state is None:
+            return True
+        # The same client back on a new line before the old one was seen to be dead.
+        return state.principal.id == principal.id and entry.clock > state.heard
+
+    def _claim(self, session_id: str, principal: Principal, entry: AwarenessEntry, old: _State | None) -> None:
+        if old is not None:
+            del self._by_session[old.session_id]
+        told = old.sent if old is not None else self._departed.pop(entry.client, -1)
+        self._states[entry.client] = _State(session_id, principal, entry.clock, max(told + 1, entry.clock), entry.state)
+        self._by_session[session_id] = entry.client
+        self._changed[entry.client] = None
+
+    def _renew(self, state: _State, entry: AwarenessEntry) -> None:
+        left = entry.clock == state.heard and entry.state == "null" and state.raw != "null"
+        if (entry.clock <= state.heard and not left) or len(entry.state) > MAX_STATE_BYTES:
+            return
+        state.heard = entry.clock
+        state.sent = max(state.sent + 1, entry.clock)
+        state.raw = entry.state
+        state.fields = None
+        self._changed[entry.client] = None
+
+    def put(self, session_id: str, client: int, principal: Principal, fields: dict[str, Any]) -> None:
+        """Set a state that the server makes itself, for a writer over REST."""
+        old = self._states.get(client)
+        if old is not None and old.session_id != session_id:
+            return
+        clock = old.sent + 1 if old is not None else self._departed.pop(client, -1) + 1
+        self._states[client] = _State(session_id, principal, clock, clock, "", fields)
+        self._by_session[session_id] = client
+        self._changed[client] = None
+
+    def leave(self, session_id: str) -> None:
+        """Forget a session's state."""
+        client = self._by_session.pop(session_id, None)
+        if client is None:
+            return
+        self._departed[client] = self._states.pop(client).sent + 1
+        self._changed[client] = None
+        while len(self._departed) > _MAX_DEPARTED:
+            del self._departed[next(iter(self._departed))]
+
+    def rename(self, principal: Principal) -> None:
+        """Show a principal's new name and colour on all its states."""
+        for client, state in self._states.items():
+            if state.principal.id == principal.id:
+                state.principal = principal
+                state.sent += 1
+                self._changed[client] = None
+
+    def refresh(self) -> None:
+        """Repeat every state under a higher clock."""
+        for client, state in self._states.items():
+            state.sent += 1
+            self._changed[client] = None
+
+    def flush(self) -> bytes | None:
+        """The message that tells what changed since the last flush, None when nothing did."""
+        if not self._changed:
+            return None
+        entries = [entry for client in self._changed if (entry := self._entry(client)) is not None]
+        self._changed.clear()
+        return encode_awareness(entries) if entries else None
+
+    def encode_all(self) -> bytes | None:
+        """The message with everyone's state, None when nobody is here."""
+        entries = [entry for client in self._states if (entry := self._entry(client)) is not None]
+        return encode_awareness(entries) if entries else None
+
+    def states(self) -> dict[int, tuple[str, Principal, dict[str, Any]]]:
+        """Every present state by client id: its session's id, its principal, its fields."""
+        present = {}
+        for client, state in self._states.items():
+            fields = _fields(state)
+            if fields is not None:
+                present[client] = (state.session_id, state.principal, fields)
+        return present
+
+    def _entry(self, client: int) -> AwarenessEntry | None:
+        state = self._states.get(client)
+        if state is None:
+            return AwarenessEntry(client, self._departed.get(client, 0), "null")
+        fields = _fields(state)
+        if fields is None:
+            return AwarenessEntry(client, state.sent, "null")
+        stamped = {**fields, "user": user_of(state.principal)}
+        return AwarenessEntry(client, state.sent, json.dumps(stamped, ensure_ascii=False, separators=(",", ":")))
+
+
+def user_of(principal: Principal) -> dict[str, str]:
+    """The `user` field, in the shape stock editor bindings show."""
+    colour = COLOURS[principal.colour % len(COLOURS)]
+    return {
+        "id": principal.id,
+        "name": principal.name,
+        "color": colour,
+        "colorLight": _light(colour),
+        "kind": principal.kind.value,
+    }
+
+
+def _light(colour: str) -> str:
+    """A fifth of the colour on white, for selections; six digits, since bindings take no other form."""
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{(part + 4 * 255) // 5:02x}" for part in parts)
+
+
+def _fields(state: _State) -> dict[str, Any] | None:
+    """Parse a state once, when it is told; only the newest of a turn is. None for one that left or is no state."""
+    if state.fields is None and state.raw != "null":
+        try:
+            parsed = json.loads(state.raw, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            parsed = None
+        if isinstance(parsed, dict) and _depth(parsed) <= _MAX_DEPTH:
+            state.fields = parsed
+        else:
+            state.raw = "null"
+    return state.fields
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _depth(value: Any) -> int:
+    """Nesting of a parsed value; the parser has bounded it (a state of 4 KB nests 2,048 deep at most)."""
+    level = [value]
+    depth = 0
+    while level:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return depth

@@ -1,0 +1,104 @@
+"""What a session is owed: a bounded queue of frames, and the rule for a reader that falls behind (rule D7).
+
+When the queue is full, what others typed is dropped from it and the session turns stale; what it missed is remembered
+as clocks only. Once the line has drained, one diff makes it good. What is addressed to the session alone (acks,
+notices, answers) is never dropped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from coscribe.core.update import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a session ends: a WebSocket close code and words for the person."""
+
+    code: int
+    reason: str
+
+
+class Outbox:
+    """Frames on their way to one client. `wake` is called when something is there to be taken."""
+
+    __slots__ = ("_bytes", "_frames", "_limit", "_missing", "_wake", "closing")
+
+    def __init__(self, limit_bytes: int, wake: Callable[[], None]) -> None:
+        # The spans of what others typed; None marks a frame that is addressed to this session.
+        self._frames: deque[tuple[bytes, Iterable[Span] | None]] = deque()
+        self._limit = limit_bytes
+        self._bytes = 0
+        self._missing: dict[int, int] | None = None
+        self._wake = wake
+        self.closing: Closing | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether frames were dropped and a diff is owed."""
+        return self._missing is not None
+
+    def share(self, frame: bytes, spans: Iterable[Span] = ()) -> None:
+        """Queue what everybody gets; `spans` are the structs in it, by which a dropped frame is made good."""
+        if self._missing is not None:
+            _miss(self._missing, spans)
+            return
+        self._append(frame, spans)
+        if self._bytes > self._limit:
+            self._drop_shared()
+
+    def push(self, frame: bytes) -> None:
+        """Queue an ack, a notice or a question; a client that reads none of them is let go (1013)."""
+        self._append(frame, None)
+        if self._bytes > 2 * self._limit:
+            self.close(1013, "You are not reading what is sent.")
+
+    def push_answer(self, frames: Iterable[bytes]) -> None:
+        """Queue an answer that was asked for, whatever its size: all who join share its bytes."""
+        self._frames.extend((frame, None) for frame in frames)
+        self._wake()
+
+    def _append(self, frame: bytes, spans: Iterable[Span] | None) -> None:
+        self._frames.append((frame, spans))
+        self._bytes += len(frame)
+        self._wake()
+
+    def take(self) -> list[bytes]:
+        """Take all that is queued, in order."""
+        frames = [frame for frame, _ in self._frames]
+        self._frames.clear()
+        self._bytes = 0
+        return frames
+
+    def take_missing(self) -> dict[int, int]:
+        """Stop being stale; gives the first clock that each client's structs are missing from."""
+        missing = self._missing or {}
+        self._missing = None
+        return missing
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session once what is queued was sent; the first reason counts."""
+        if self.closing is None:
+            self.closing = Closing(code, reason)
+        self._wake()
+
+    def _drop_shared(self) -> None:
+        self._missing = {}
+        kept = deque[tuple[bytes, Iterable[Span] | None]]()
+        self._bytes = 0
+        for frame, spans in self._frames:
+            if spans is None:
+                kept.append((frame, None))
+                self._bytes += len(frame)
+            else:
+                _miss(self._missing, spans)
+        self._frames = kept
+
+
+def _miss(missing: dict[int, int], spans: Iterable[Span]) -> None:
+    for client, start, _ in spans:
+        if start < missing.get(client, start + 1):
+            missing[client] = start

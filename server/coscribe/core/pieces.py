@@ -1,0 +1,155 @@
+"""Cuts a large update into several that give the same document, in causal order.
+
+One frame of 50 MB outlasts the 30 s after which a stock client takes the line for dead (yhub#55). A long string is
+cut as Yjs itself splits items (`Item.js`, `splitItem`): the rest names the character before it as its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from coscribe.core.lib0 import write_bytes, write_uint
+from coscribe.core.update import GC, INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, ROOT, SKIP, STRING, Span, Walk
+
+MAX_PIECE_BYTES = 256 * 1024
+# Code points of a string's part: at most 4 bytes each, so that a part fills half a piece at most.
+_PART_POINTS = MAX_PIECE_BYTES // 8
+
+
+class _Struct(NamedTuple):
+    """One struct's bytes, the clocks it covers, and the origins it names."""
+
+    clock: int
+    end: int
+    raw: bytes
+    needs: tuple[tuple[int, int], ...]
+
+
+def split(update: bytes) -> list[bytes]:
+    """Cut a valid update into updates of about MAX_PIECE_BYTES; a small one is given back as it is."""
+    if len(update) <= MAX_PIECE_BYTES:
+        return [update]
+    walk = _StructWalk(update)
+    walk.structs()
+    pieces = [_encode(structs, []) for structs in _filled(walk.found)]
+    return pieces + _deletes_pieces(walk.deletes())
+
+
+class _StructWalk(Walk):
+    """A walk that keeps every struct's bytes."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, ROOT)
+        self.found: dict[int, list[_Struct]] = {}
+
+    def client_structs(self, structs: int, client: int, spans: list[Span]) -> None:  # noqa: ARG002 - found is the answer
+        clock = self.uint()
+        found = self.found[client] = []
+        for _ in range(structs):
+            start = self.pos
+            info = self.data[start]
+            self.pos += 1
+            self.needs = {}
+            length = self.uint() if info in (GC, SKIP) else self.item(info)
+            raw = self.data[start : self.pos]
+            needs = tuple(self.needs.items())
+            if info != SKIP:
+                found.extend(_parts(client, _Struct(clock, clock + length, raw, needs)))
+            clock += length
+
+
+def _parts(client: int, struct: _Struct) -> list[_Struct]:
+    """Cut a string that would fill more than half a piece."""
+    info = struct.raw[0]
+    if len(struct.raw) <= _PART_POINTS * 4 or info & KIND_MASK != STRING:
+        return [struct]
+    walk = Walk(struct.raw, ROOT)
+    walk.pos = 1
+    if info & INFO_ORIGIN:
+        walk.origin()
+    right = walk.pos
+    if info & INFO_RIGHT_ORIGIN:
+        walk.origin()
+    right_origin = struct.raw[right : walk.pos]
+    if not info & (INFO_ORIGIN | INFO_RIGHT_ORIGIN):
+        walk.parent()
+    head = struct.raw[: walk.pos]
+    walk.uint()
+    text = struct.raw[walk.pos :].decode()
+    parts = []
+    clock = struct.clock
+    for at in range(0, len(text), _PART_POINTS):
+        part = text[at : at + _PART_POINTS]
+        if at:
+            origin = write_uint(client) + write_uint(clock - 1)
+            head = bytes((STRING | INFO_ORIGIN | info & INFO_RIGHT_ORIGIN,)) + origin + right_origin
+        end = clock + (len(part.encode("utf-16-le")) >> 1)
+        parts.append(_Struct(clock, end, head + write_bytes(part.encode()), struct.needs))
+        clock = end
+    return parts
+
+
+def _causal(found: dict[int, list[_Struct]]) -> Iterator[tuple[int, _Struct]]:
+    """Every struct after those that it names: pycrdt loses a block that comes beyond a gap (pitfall 2)."""
+    waiting = {client: iter(structs) for client, structs in found.items()}
+    heads = {client: next(structs, None) for client, structs in waiting.items()}
+    for root in found:
+        stack: list[tuple[int, int]] = [(root, -1)]
+        while stack:
+            client, target = stack[-1]
+            head = heads[client]
+            if head is None or (target >= 0 and head.clock > target):
+                stack.pop()
+                continue
+            need = next((need for need in head.needs if need[0] != client and _is_before(heads, need)), None)
+            if need is not None and all(need[0] != above for above, _ in stack):
+                stack.append(need)
+                continue
+            yield client, head
+            heads[client] = next(waiting[client], None)
+
+
+def _is_before(heads: dict[int, _Struct | None], need: tuple[int, int]) -> bool:
+    """Whether the needed clock is still to be given out."""
+    head = heads.get(need[0])
+    return head is not None and head.clock <= need[1]
+
+
+def _filled(found: dict[int, list[_Struct]]) -> Iterator[dict[int, list[_Struct]]]:
+    """Structs in causal order, by client, as many as fill a piece."""
+    piece: dict[int, list[_Struct]] = {}
+    size = 0
+    for client, struct in _causal(found):
+        if piece and size + len(struct.raw) > MAX_PIECE_BYTES:
+            yield piece
+            piece, size = {}, 0
+        piece.setdefault(client, []).append(struct)
+        size += len(struct.raw)
+    if piece:
+        yield piece
+
+
+def _encode(piece: dict[int, list[_Struct]], deletes: list[Span]) -> bytes:
+    out = bytearray(write_uint(len(piece)))
+    for client, structs in piece.items():
+        out += write_uint(len(structs)) + write_uint(client) + write_uint(structs[0].clock)
+        out += b"".join(struct.raw for struct in structs)
+    by_client: dict[int, list[Span]] = {}
+    for span in deletes:
+        by_client.setdefault(span.client, []).append(span)
+    out += write_uint(len(by_client))
+    for client, spans in by_client.items():
+        out += write_uint(client) + write_uint(len(spans))
+        for span in spans:
+            out += write_uint(span.start) + write_uint(span.end - span.start)
+    return bytes(out)
+
+
+def _deletes_pieces(deletes: tuple[Span, ...]) -> list[bytes]:
+    """The delete set in updates of its own: a range takes 10 bytes at most, with its client 18."""
+    step = MAX_PIECE_BYTES // 18
+    cuts = range(0, len(deletes), step) or range(1)
+    return [_encode({}, list(deletes[at : at + step])) for at in cuts]

@@ -1,0 +1,166 @@
+"""Our copy of one document: the causal gate in front of the CRDT engine, and the engine behind one guarded door.
+
+pycrdt integrates a block beyond a clock gap at once and later loses the gap (y-crdt#632), so an update waits until
+everything it builds on is here. Text indexes of the engine are UTF-8 bytes; this is where they are converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+from typing import Any
+
+from pycrdt import Doc, Text, TextEvent, TransactionEvent
+
+from coscribe.core.splices import Splice
+from coscribe.core.update import ROOT, Scan, scan_state_vector
+from coscribe.errors import CoscribeError
+
+# A part of a text delta as the engine tells it: {"retain": n}, {"delete": n} (UTF-8 bytes) or {"insert": text}.
+Delta = list[dict[str, Any]]
+
+
+class EngineFailed(CoscribeError):
+    """The CRDT engine raised or panicked; this replica must not be used again."""
+
+
+class Verdict(Enum):
+    """What the gate says of a scanned update."""
+
+    NEW = auto()
+    KNOWN = auto()
+    GAP = auto()
+
+
+class Replica:
+    """A CRDT copy with a known state vector.
+
+    `clocks` runs ahead of the engine between `admit` and `apply`: state advances when an update is accepted, the
+    engine works once per turn on all of them.
+    """
+
+    def __init__(self, client_id: int, state: bytes | None = None) -> None:
+        self._doc: Doc[Text] = Doc(client_id=client_id)
+        self._text: Text = self._doc.get(ROOT, type=Text)
+        self._deltas: list[Delta] = []
+        self._transactions: list[TransactionEvent] = []
+        # Observers live as long as the Doc and only append: reading or unobserving inside one deadlocks the engine.
+        self._subscriptions = (
+            self._text.observe(self._on_text),
+            self._doc.observe(self._transactions.append),
+        )
+        self.client_id = client_id
+        self.clocks: dict[int, int] = {}
+        if state is not None:
+            self.load([state])
+
+    def _on_text(self, event: TextEvent) -> None:
+        # pycrdt's stub leaves out the attribute that its class documents.
+        self._deltas.append(event.delta)  # type: ignore[attr-defined]
+
+    def load(self, updates: Sequence[bytes]) -> None:
+        """Apply stored updates, which the gate has passed before, and take the clocks from the engine."""
+        self.apply(updates)
+        self.clocks = scan_state_vector(self._doc.get_state())
+
+    def judge(self, scan: Scan) -> Verdict:
+        """Whether an update can be applied now, adds nothing, or needs what is not here (pitfall 2)."""
+        clocks = self.clocks
+        ends: dict[int, int] = {}
+        fresh = False
+        for client, start, end in scan.structs:
+            known = clocks.get(client, 0)
+            if start > known:
+                return Verdict.GAP
+            fresh = fresh or end > known
+            ends[client] = end
+        if not self._holds(scan, ends):
+            return Verdict.GAP
+        return Verdict.NEW if fresh or scan.deletes else Verdict.KNOWN
+
+    def _holds(self, scan: Scan, ends: dict[int, int]) -> bool:
+        clocks = self.clocks
+        for client, clock in scan.needs.items():
+            if clock >= max(clocks.get(client, 0), ends.get(client, 0)):
+                return False
+        return all(end <= max(clocks.get(client, 0), ends.get(client, 0)) for client, _, end in scan.deletes)
+
+    def admit(self, scan: Scan) -> None:
+        """Advance the clocks by an update that was judged NEW; `apply` must follow."""
+        for client, _, end in scan.structs:
+            if end > self.clocks.get(client, 0):
+                self.clocks[client] = end
+
+    def apply(self, updates: Iterable[bytes]) -> Delta:
+        """Apply updates in one transaction; gives the text's delta. Raises EngineFailed."""
+        self._deltas.clear()
+        self._transactions.clear()
+        try:
+            with self._doc.transaction():
+                for update in updates:
+                    self._doc.apply_update(update)
+        except Exception as error:
+            raise EngineFailed(f"the CRDT engine refused an update: {error}") from error
+        except BaseException as error:
+            # pyo3's PanicException derives from BaseException; anything else of that rank is not ours to keep.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise EngineFailed(f"the CRDT engine panicked: {error}") from error
+        return self._taken_delta()
+
+    def _taken_delta(self) -> Delta:
+        delta = self._deltas[0] if self._deltas else []
+        self._deltas.clear()
+        return delta
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last `apply` or `edit` changed anything: known content makes no event."""
+        return bool(self._transactions)
+
+    def edit(self, splices: Sequence[Splice]) -> tuple[bytes, Delta]:
+        """Change the text as this replica's own client; gives the update and the delta. Clocks advance."""
+        self._deltas.clear()
+        self._transactions.clear()
+        offsets = self._byte_offsets(splices)
+        with self._doc.transaction():
+            # From the end backwards, so that earlier offsets stay true.
+            for splice, (start, end) in zip(reversed(splices), reversed(offsets), strict=True):
+                if end > start:
+                    del self._text[start:end]
+                if splice.insert:
+                    self._text.insert(start, splice.insert)
+        update = self._transactions[0].update if self._transactions else b"\x00\x00"
+        self.clocks.update(scan_state_vector(self._doc.get_state()))
+        return update, self._taken_delta()
+
+    def _byte_offsets(self, splices: Sequence[Splice]) -> list[tuple[int, int]]:
+        text = self.text
+        if text.isascii():
+            return [(splice.at, splice.at + splice.delete) for splice in splices]
+        offsets = []
+        points = size = 0
+        for splice in splices:
+            start = size + len(text[points : splice.at].encode())
+            points = splice.at + splice.delete
+            size = start + len(text[splice.at : points].encode())
+            offsets.append((start, size))
+        return offsets
+
+    @property
+    def text(self) -> str:
+        """The text as it stands."""
+        return str(self._text)
+
+    @property
+    def size(self) -> int:
+        """The text's length in UTF-8 bytes."""
+        return len(self._text)
+
+    def state_vector(self) -> bytes:
+        """The encoded state vector of what was applied."""
+        return self._doc.get_state()
+
+    def diff(self, state_vector: bytes | None = None) -> bytes:
+        """The update that brings a replica with this state vector up to ours; without one, the whole state."""
+        return self._doc.get_update(state_vector)

@@ -1,0 +1,156 @@
+"""One client's conversation with a room: frames in, effects out, and the ledger of frames that are not settled."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from coscribe.core.outbox import Outbox
+from coscribe.core.protocol import (
+    AwarenessEntry,
+    AwarenessUpdate,
+    Hello,
+    QueryAwareness,
+    SyncStep1,
+    SyncStep2,
+    Update,
+    decode,
+    encode_ack,
+    encode_denied,
+    encode_notice,
+)
+from coscribe.core.update import Scan, scan
+from coscribe.errors import UpdateRefused
+from coscribe.model import Principal, Role
+
+
+@dataclass(slots=True)
+class Slot:
+    """The place of one update frame in its session's ledger.
+
+    `ticket` is the room's count of accepted updates that must be durable before the frame is settled; None while
+    the frame waits for a missing predecessor (rule D4).
+    """
+
+    number: int
+    ticket: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """Our own client said hello; `generation` is that of its local copy, 0 for none."""
+
+    version: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The client asks for what is missing behind its state vector."""
+
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The client brings a scanned update."""
+
+    update: bytes
+    scan: Scan
+    slot: Slot
+    is_step2: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The client brought an update that the scanner refuses."""
+
+    slot: Slot
+    reason: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The client tells awareness states."""
+
+    entries: tuple[AwarenessEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPresence:
+    """The client asks for everyone's awareness state."""
+
+
+Effect = Greeted | Asked | Offered | Refused | Present | AskedPresence
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """State of one conversation. `is_ours` is set by hello: only our own client gets acks, digests and notices."""
+
+    id: str
+    principal: Principal
+    role: Role
+    outbox: Outbox
+    link_id: str | None = None
+    is_ours: bool = False
+    held: list[Offered] = field(default_factory=list)
+    held_bytes: int = 0
+    has_asked: bool = False
+    _frames: int = 0
+    _settled: int = 0
+    _ledger: deque[Slot] = field(default_factory=deque)
+
+    def receive(self, frame: bytes) -> Effect:
+        """Read one frame. Raises Malformed, upon which the conversation is over (4400)."""
+        match decode(frame):
+            case SyncStep1(state_vector):
+                return Asked(state_vector)
+            case SyncStep2(update):
+                return self._offer(update, is_step2=True)
+            case Update(update):
+                return self._offer(update, is_step2=False)
+            case AwarenessUpdate(entries):
+                return Present(entries)
+            case QueryAwareness():
+                return AskedPresence()
+            case Hello(version, generation, _):
+                self.is_ours = True
+                return Greeted(version, generation)
+
+    def _offer(self, update: bytes, *, is_step2: bool) -> Effect:
+        self._frames += 1
+        slot = Slot(self._frames)
+        self._ledger.append(slot)
+        try:
+            return Offered(update, scan(update), slot, is_step2)
+        except UpdateRefused as refusal:
+            return Refused(slot, str(refusal), refusal.limit)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether update frames are not settled yet."""
+        return bool(self._ledger)
+
+    def settle(self, durable: int, seq: int) -> None:
+        """Ack every leading frame whose ticket is durable (rule D3)."""
+        ledger = self._ledger
+        before = self._settled
+        while ledger and (ticket := ledger[0].ticket) is not None and ticket <= durable:
+            self._settled = ledger.popleft().number
+        if self.is_ours and self._settled > before:
+            self.outbox.push(encode_ack(self._settled, seq))
+
+    def refuse(self, slot: Slot, reason: str, limit: str) -> None:
+        """Settle a frame as refused: the notice goes out before the ack that counts it."""
+        slot.ticket = 0
+        if self.is_ours:
+            self.outbox.push(encode_notice("refused", reason, frame=slot.number, limit=limit))
+        else:
+            self.outbox.push(encode_denied(reason))
+
+    def notify(self, kind: str, reason: str, **more: object) -> None:
+        """Tell our own client something beside the document."""
+        if self.is_ours:
+            self.outbox.push(encode_notice(kind, reason, **more))

@@ -1,0 +1,265 @@
+"""The scanner: what a Yjs v1 update contains, told without the CRDT engine, and refused where it may not reach it.
+
+The engine overflows its native stack on nested content and trusts counts and clocks (a 52.5 KB update ends the
+process), so every byte from outside passes here first. Format: yjs `UpdateDecoder.js`, `Item.js`, `DeleteSet.js`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_uint
+from coscribe.errors import Malformed, UpdateRefused
+
+ROOT = "content"
+EMPTY_UPDATE = b"\x00\x00"
+
+# Yjs keeps clocks in 32-bit integers here and there; an update that ends beyond is an attack (threat 11).
+MAX_CLOCK = 2**31
+# Yjs draws 32 bits, pycrdt 53; JavaScript cannot read more.
+MAX_CLIENT_ID = 2**53
+# An embed or a formatting value is a small JSON text; a picture belongs beside the document, not in it.
+MAX_JSON_BYTES = 4096
+MAX_JSON_DEPTH = 32
+
+INFO_ORIGIN = 0x80
+INFO_RIGHT_ORIGIN = 0x40
+_INFO_PARENT_SUB = 0x20
+KIND_MASK = 0x1F
+GC, _DELETED, STRING, _EMBED, _FORMAT, SKIP = 0, 1, 4, 5, 6, 10
+_KIND_NAMES = {2: "JSON", 3: "binary", 7: "nested type", 8: "Any", 9: "subdocument"}
+
+
+class Span(NamedTuple):
+    """Clocks [start, end) of one client."""
+
+    client: int
+    start: int
+    end: int
+
+
+class Scan(NamedTuple):
+    """What an update holds. `needs` is the highest clock it names of each client as an origin."""
+
+    structs: tuple[Span, ...]
+    deletes: tuple[Span, ...]
+    needs: dict[int, int]
+    inserted_bytes: int
+    has_cr: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds neither structs nor deletions."""
+        return not self.structs and not self.deletes
+
+
+def scan(update: bytes, *, root: str = ROOT) -> Scan:
+    """Walk an update. Raises Malformed for what is no v1 update, UpdateRefused for content that is not allowed."""
+    walk = Walk(update, root)
+    structs = walk.structs()
+    deletes = walk.deletes()
+    if walk.pos != len(update):
+        raise Malformed(f"{len(update) - walk.pos} bytes stand behind the update")
+    return Scan(structs, deletes, walk.needs, walk.inserted_bytes, walk.has_cr)
+
+
+class Walk:
+    """One pass over an update's bytes; each method reads one thing at `pos` and moves behind it."""
+
+    __slots__ = ("data", "has_cr", "inserted_bytes", "needs", "pos", "root")
+
+    def __init__(self, data: bytes, root: str) -> None:
+        self.data = data
+        self.root = root
+        self.pos = 0
+        self.needs: dict[int, int] = {}
+        self.inserted_bytes = 0
+        self.has_cr = False
+
+    def uint(self) -> int:
+        """Read a varUint."""
+        value, self.pos = read_uint(self.data, self.pos)
+        return value
+
+    def count(self, least_bytes: int) -> int:
+        """Read a count whose things take at least `least_bytes` each: a larger claim than the bytes left is a lie."""
+        count = self.uint()
+        if count * least_bytes > len(self.data) - self.pos:
+            raise Malformed(f"{count} things are announced and {len(self.data) - self.pos} bytes are left")
+        return count
+
+    def client(self) -> int:
+        """Read a client id."""
+        client = self.uint()
+        if client >= MAX_CLIENT_ID:
+            raise UpdateRefused("A client id is larger than 53 bits.", limit="client_id")
+        return client
+
+    def structs(self) -> tuple[Span, ...]:
+        """Read all structs."""
+        spans: list[Span] = []
+        seen: set[int] = set()
+        for _ in range(self.count(4)):
+            structs = self.count(2)
+            client = self.client()
+            if client in seen:
+                raise Malformed(f"client {client} stands twice in the update")
+            seen.add(client)
+            self.client_structs(structs, client, spans)
+        return tuple(spans)
+
+    def client_structs(self, structs: int, client: int, spans: list[Span]) -> None:
+        """Read one client's structs; a Skip parts them into several spans."""
+        start = clock = self.uint()
+        for _ in range(structs):
+            try:
+                info = self.data[self.pos]
+            except IndexError:
+                raise Malformed("a struct is cut off") from None
+            self.pos += 1
+            if info == SKIP:
+                if clock > start:
+                    spans.append(Span(client, start, clock))
+                start = clock = self.advance(clock, self.uint())
+            else:
+                length = self.uint() if info == GC else self.item(info)
+                clock = self.advance(clock, length)
+        if clock > start:
+            spans.append(Span(client, start, clock))
+
+    def advance(self, clock: int, length: int) -> int:
+        """The clock behind a struct of this length."""
+        if length == 0:
+            raise Malformed("a struct has no length")
+        if clock + length >= MAX_CLOCK:
+            raise UpdateRefused("A clock lies beyond 2^31.", limit="clock")
+        return clock + length
+
+    def item(self, info: int) -> int:
+        """Read an item behind its info byte; gives its length in clock ticks."""
+        if info & INFO_ORIGIN:
+            self.origin()
+        if info & INFO_RIGHT_ORIGIN:
+            self.origin()
+        if not info & (INFO_ORIGIN | INFO_RIGHT_ORIGIN):
+            self.parent()
+        if info & _INFO_PARENT_SUB:
+            raise UpdateRefused("Map entries are not part of a text document.", limit="content")
+        return self.content(info & KIND_MASK)
+
+    def origin(self) -> None:
+        """Read an origin and note it as needed."""
+        client = self.client()
+        clock = self.uint()
+        if clock >= MAX_CLOCK:
+            raise UpdateRefused("A clock lies beyond 2^31.", limit="clock")
+        if clock > self.needs.get(client, -1):
+            self.needs[client] = clock
+
+    def parent(self) -> None:
+        """Read the parent of an item that names no origin: the root it lies in."""
+        if self.uint() != 1:
+            raise UpdateRefused("Nested types are not part of a text document.", limit="content")
+        name, self.pos = read_string(self.data, self.pos)
+        if name != self.root:
+            raise UpdateRefused(
+                f"The shared type is called {name[:40]!r}; here it is the text {self.root!r}.", limit="root"
+            )
+
+    def content(self, kind: int) -> int:
+        """Read an item's content; gives its length."""
+        if kind == STRING:
+            return self.string()
+        if kind == _DELETED:
+            return self.uint()
+        if kind == _FORMAT:
+            self.pos = _skip_key(self.data, self.pos)
+            self.json()
+            return 1
+        if kind == _EMBED:
+            self.json()
+            return 1
+        if kind in _KIND_NAMES:
+            raise UpdateRefused(f"Content of kind {_KIND_NAMES[kind]} is not part of a text document.", limit="content")
+        raise Malformed(f"content kind {kind} is unknown")
+
+    def string(self) -> int:
+        """Read a string; gives its length in UTF-16 units, Yjs's clock ticks."""
+        raw, self.pos = read_bytes(self.data, self.pos)
+        self.inserted_bytes += len(raw)
+        if b"\r" in raw:
+            self.has_cr = True
+        if raw.isascii():
+            return len(raw)
+        try:
+            return len(raw.decode().encode("utf-16-le")) >> 1
+        except UnicodeDecodeError:
+            raise Malformed("a string is not UTF-8") from None
+
+    def json(self) -> None:
+        """Read and check an embedded JSON value."""
+        raw, self.pos = read_bytes(self.data, self.pos)
+        self.inserted_bytes += len(raw)
+        check_json(raw)
+
+    def deletes(self) -> tuple[Span, ...]:
+        """Read the delete set."""
+        spans: list[Span] = []
+        for _ in range(self.count(2)):
+            client = self.client()
+            for _ in range(self.count(2)):
+                clock = self.uint()
+                spans.append(Span(client, clock, self.advance(clock, self.uint())))
+        return tuple(spans)
+
+
+def _skip_key(data: bytes, pos: int) -> int:
+    key, pos = read_string(data, pos)
+    if len(key) > MAX_JSON_BYTES:
+        raise UpdateRefused("A formatting key is too long.", limit="content")
+    return pos
+
+
+def check_json(raw: bytes) -> None:
+    """Refuse JSON that is too large, too deep or none; `undefined` is what Yjs writes for a missing value."""
+    if len(raw) > MAX_JSON_BYTES:
+        raise UpdateRefused(f"An embed is larger than {MAX_JSON_BYTES} bytes.", limit="content")
+    depth = deepest = 0
+    for byte in raw:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    if deepest > MAX_JSON_DEPTH:
+        raise UpdateRefused(f"An embed is nested more than {MAX_JSON_DEPTH} deep.", limit="content")
+    try:
+        if raw != b"undefined":
+            json.loads(raw)
+    except ValueError:
+        raise Malformed("an embed is no JSON") from None
+
+
+def scan_state_vector(data: bytes) -> dict[int, int]:
+    """Read a state vector: client id to next clock. Raises Malformed or UpdateRefused as `scan` does."""
+    walk = Walk(data, ROOT)
+    clocks: dict[int, int] = {}
+    for _ in range(walk.count(2)):
+        client = walk.client()
+        clock = walk.uint()
+        if clock >= MAX_CLOCK:
+            raise UpdateRefused("A clock lies beyond 2^31.", limit="clock")
+        clocks[client] = clock
+    if walk.pos != len(data):
+        raise Malformed(f"{len(data) - walk.pos} bytes stand behind the state vector")
+    return clocks
+
+
+def encode_state_vector(clocks: dict[int, int]) -> bytes:
+    """Write a state vector."""
+    parts = [write_uint(len(clocks))]
+    for client, clock in clocks.items():
+        parts.append(write_uint(client))
+        parts.append(write_uint(clock))
+    return b"".join(parts)

@@ -1,0 +1,258 @@
+"""The feed of one document: what is durable, by position, for readers that have no CRDT.
+
+A reader holds a position and the server owes it nothing: one that falls behind its budget is closed and resumes from
+there (rule D5). Recent text events are kept; older ones are made again from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coscribe.core.committed import Op
+from coscribe.core.units import Units
+from coscribe.model import Activity, Principal, Role
+
+# What a stalled reader may owe (wire.md): 256 events or 1 MB, then it is closed.
+_MAX_EVENTS = 256
+_MAX_BYTES = 2**20
+# Text events kept for readers that come back after a short cut.
+_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """One event; `data` is JSON on one line, `position` None for presence."""
+
+    event: str
+    position: str | None
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a reader stands: `activity` is the last activity it has seen, None when it was not told."""
+
+    generation: int
+    seq: int
+    activity: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Position | None:
+        """Read `generation.seq[.activity]`; None for anything else."""
+        parts = text.split(".")
+        if len(text) > 60 or len(parts) not in (2, 3) or not all(p.isascii() and p.isdigit() for p in parts):
+            return None
+        numbers = [int(part) for part in parts]
+        return cls(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
+
+    def __str__(self) -> str:
+        tail = "" if self.activity is None else f".{self.activity}"
+        return f"{self.generation}.{self.seq}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """What one commit did to the text: from `before` to `seq`. `author` is None when it had several."""
+
+    before: int
+    seq: int
+    author: Principal | None
+    ops: Sequence[Op]
+
+    def data(self, units: Units) -> str:
+        """The JSON of the text event."""
+        by = None if self.author is None else {"id": self.author.id, "name": self.author.name}
+        return _json({"seq": self.seq, "by": by, "ops": [op.to_json(units) for op in self.ops]})
+
+
+class FeedReader:
+    """One reader's bounded queue."""
+
+    def __init__(self, principal: Principal, role: Role, units: Units, link_id: str | None) -> None:
+        self.principal = principal
+        self.role = role
+        self.units = units
+        self.link_id = link_id
+        self._events: deque[FeedEvent] = deque()
+        self._bytes = 0
+        self._ready = asyncio.Event()
+        self._closed = False
+        self.on_close: Callable[[FeedReader], None] | None = None
+
+    def offer(self, event: FeedEvent) -> None:
+        """Queue an event, or close where the budget is spent."""
+        self._events.append(event)
+        self._bytes += len(event.data)
+        if len(self._events) > _MAX_EVENTS or self._bytes > _MAX_BYTES:
+            self.close()
+        self._ready.set()
+
+    def prepend(self, events: Sequence[FeedEvent]) -> None:
+        """Put what the reader asked for in front; it does not count against the budget."""
+        self._events.extendleft(reversed(events))
+        self._ready.set()
+
+    async def next(self, timeout_s: float) -> FeedEvent | None:
+        """The next event, None after `timeout_s` of silence. Raises StopAsyncIteration once closed."""
+        if not self._events and not self._closed:
+            self._ready.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._ready.wait()
+            except TimeoutError:
+                return None
+        if self._closed:
+            raise StopAsyncIteration
+        event = self._events.popleft()
+        self._bytes = max(0, self._bytes - len(event.data))
+        return event
+
+    def close(self) -> None:
+        """End the reading; what is queued is dropped, the reader resumes from its position."""
+        if not self._closed:
+            self._closed = True
+            self._ready.set()
+            if self.on_close is not None:
+                self.on_close(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the feed finds what it does not hold itself."""
+
+    snapshot: Callable[[], tuple[str, str]]  # title, committed text
+    people: Callable[[], list[dict[str, Any]]]
+    replay: Callable[[int, int], Awaitable[list[TextChange] | None]]  # (after, upto); None when it is too far back
+    activities: Callable[[int, int], Awaitable[list[Activity]]]  # (after id, after seq)
+
+
+class Feed:
+    """The readers of one document."""
+
+    def __init__(self, position: Position, sources: Sources) -> None:
+        self.readers: set[FeedReader] = set()
+        self._generation = position.generation
+        self._seq = position.seq
+        self._activity = position.activity or 0
+        self._sources = sources
+        self._recent: deque[TextChange] = deque(maxlen=_KEPT)
+
+    @property
+    def position(self) -> Position:
+        """Where a reader that has heard everything stands."""
+        return Position(self._generation, self._seq, self._activity)
+
+    async def reader(
+        self, *, principal: Principal, role: Role, after: str | None, units: Units, link_id: str | None = None
+    ) -> FeedReader:
+        """Open a reader: what it missed since `after`, else a snapshot; then who is here; then all that comes."""
+        reader = FeedReader(principal, role, units, link_id)
+        reader.on_close = self.readers.discard
+        position = None if after is None else Position.parse(after)
+        head = self.position
+        self.readers.add(reader)
+        try:
+            missed = await self._missed(position, head, units)
+        except BaseException:
+            reader.close()
+            raise
+        reader.prepend([*missed, FeedEvent("presence", None, _json({"people": self._sources.people()}))])
+        return reader
+
+    async def _missed(self, position: Position | None, head: Position, units: Units) -> list[FeedEvent]:
+        # The text is read now and what comes later is in the reader's queue already: no await between.
+        title, text = self._sources.snapshot()
+        if position is None or position.generation != head.generation or position.seq > head.seq:
+            return [_snapshot(head, title, text)]
+        changes = self._kept(position.seq)
+        if changes is None:
+            changes = await self._sources.replay(position.seq, head.seq)
+        if changes is None:
+            return [_snapshot(head, title, text)]
+        seen = position.activity
+        after_seq = position.seq if seen is None else -1
+        activities = await self._sources.activities(seen or 0, after_seq)
+        activities = [activity for activity in activities if activity.id <= (head.activity or 0)]
+        return self._merge(position, changes, activities, units)
+
+    def _kept(self, after: int) -> list[TextChange] | None:
+        if after == self._seq:
+            return []
+        changes = [change for change in self._recent if change.seq > after]
+        return changes if changes and changes[0].before == after else None
+
+    def _merge(
+        self, start: Position, changes: list[TextChange], activities: list[Activity], units: Units
+    ) -> list[FeedEvent]:
+        """Both kinds in order: an activity stands behind the text of its seq."""
+        marks: list[tuple[int, int, TextChange | Activity]] = [(change.seq, 0, change) for change in changes]
+        marks += [(activity.seq, 1, activity) for activity in activities]
+        marks.sort(key=lambda mark: mark[:2])
+        seq, seen = start.seq, start.activity or 0
+        events = []
+        for _, _, what in marks:
+            if isinstance(what, TextChange):
+                seq = what.seq
+                position = Position(self._generation, seq, seen)
+                events.append(FeedEvent("text", str(position), what.data(units)))
+            else:
+                seen = max(seen, what.id)
+                position = Position(self._generation, seq, seen)
+                events.append(FeedEvent("activity", str(position), _json(activity_json(what))))
+        return events
+
+    def publish_text(self, change: TextChange) -> None:
+        """Tell a commit."""
+        self._seq = change.seq
+        self._recent.append(change)
+        made: dict[Units, FeedEvent] = {}
+        for reader in list(self.readers):
+            if reader.units not in made:
+                made[reader.units] = FeedEvent("text", str(self.position), change.data(reader.units))
+            reader.offer(made[reader.units])
+
+    def publish_activity(self, activity: Activity) -> None:
+        """Tell a stored activity, once."""
+        if activity.id > self._activity:
+            self._activity = activity.id
+            self._offer_all(FeedEvent("activity", str(self.position), _json(activity_json(activity))))
+
+    def publish_presence(self, change: dict[str, Any]) -> None:
+        """Tell who joined, left or moved."""
+        self._offer_all(FeedEvent("presence", None, _json(change)))
+
+    def _offer_all(self, event: FeedEvent) -> None:
+        for reader in list(self.readers):
+            reader.offer(event)
+
+    def close(self) -> None:
+        """Close every reader."""
+        for reader in list(self.readers):
+            reader.close()
+
+
+def activity_json(activity: Activity) -> dict[str, Any]:
+    """An activity as the feeds tell it; without the document's id, which a view link must not reveal."""
+    return {
+        "id": str(activity.id),
+        "kind": activity.kind.value,
+        "seq": activity.seq,
+        "by": {"id": activity.principal_id, "name": activity.name},
+        "at": activity.at.isoformat(),
+        "data": activity.data,
+    }
+
+
+def _snapshot(at: Position, title: str, text: str) -> FeedEvent:
+    return FeedEvent("snapshot", str(at), _json({"seq": at.seq, "title": title, "text": text}))
+
+
+def _json(value: object) -> str:
+    """JSON that is one line to every client: some split at NEL, U+2028 and U+2029, which JSON leaves as they are."""
+    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return raw.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -1,0 +1,227 @@
+"""All rooms of this process: one single-flight load per document, rooms that nobody holds go after a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from coscribe.core.exchange import Exchange
+from coscribe.core.intake import Intake, Limits
+from coscribe.core.title import SEARCHED, title_of
+from coscribe.errors import CoscribeError, Unavailable
+from coscribe.model import Document
+from coscribe.ports import Activities, DocumentChanges, Documents, Principals, UpdateLog
+from coscribe.rooms.compaction import Compactor, Tail
+from coscribe.rooms.feed import Feed, Position, Sources
+from coscribe.rooms.history import replica_at
+from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.recorder import Recorder
+from coscribe.rooms.replay import Replayer
+from coscribe.rooms.room import Owner, Room
+from coscribe.rooms.saving import Saved
+
+# Accepted updates get this long to become durable at shutdown; the whole exit must fit in 5 s.
+_CLOSE_WITHIN_S = 3.0
+
+
+class Watcher(Protocol):
+    """Who hears of what went wrong in the background; the composition root logs it."""
+
+    def __call__(self, event: str, **fields: object) -> None:
+        """Tell one event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The ports that rooms live on."""
+
+    log: UpdateLog
+    documents: Documents
+    activities: Activities
+    principals: Principals
+
+
+class _Held:
+    """A loaded room, and how many hold it."""
+
+    __slots__ = ("expiry", "holders", "room", "tail")
+
+    def __init__(self, room: Room, tail: Tail) -> None:
+        self.room = room
+        self.tail = tail
+        self.holders = 0
+        self.expiry: asyncio.TimerHandle | None = None
+
+
+class Registry:
+    """The rooms, their recorder and their compactor."""
+
+    def __init__(self, storage: Storage, hub: ActivityHub, *, limits: Limits, idle_s: float, watch: Watcher) -> None:
+        self._storage = storage
+        self._hub = hub
+        self._limits = limits
+        self._idle_s = idle_s
+        self._watch = watch
+        self._recorder = Recorder(storage.log)
+        self._compactor = Compactor(storage.log, self._snapshot_failed)
+        self._held: dict[str, _Held] = {}
+        self._loading: dict[str, asyncio.Task[_Held]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._suspects: set[str] = set()
+        self._closing = False
+        self._owner = Owner(self._failed, self._paused, self._saved, hub.publish)
+
+    def start(self) -> None:
+        """Begin to record."""
+        self._recorder.start()
+        self._compactor.start()
+
+    async def close(self) -> None:
+        """End every session (1012: come back), commit what was accepted, stop."""
+        self._closing = True
+        self._hub.close()
+        rooms = self.rooms
+        for room in rooms:
+            room.end_sessions(1012, "The server is restarting.")
+        await self._recorder.close(_CLOSE_WITHIN_S)
+        for room in rooms:
+            room.close(1012, "The server is restarting.")
+        await self._compactor.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def rooms(self) -> Collection[Room]:
+        """Every live room."""
+        return [held.room for held in self._held.values()]
+
+    def live(self, document_id: str) -> Room | None:
+        """The room of a document, when it has one."""
+        held = self._held.get(document_id)
+        return held.room if held is not None else None
+
+    @asynccontextmanager
+    async def hold(self, document: Document) -> AsyncIterator[Room]:
+        """Open a document's room, or find it, and keep it while inside. Raises Unavailable when it cannot be loaded."""
+        held = await self._open(document)
+        held.holders += 1
+        if held.expiry is not None:
+            held.expiry.cancel()
+            held.expiry = None
+        try:
+            yield held.room
+        finally:
+            held.holders -= 1
+            if held.holders == 0 and self._held.get(document.id) is held:
+                self._expire_later(held)
+
+    async def _open(self, document: Document) -> _Held:
+        if self._closing:
+            raise Unavailable("The server is restarting.")
+        while (held := self._held.get(document.id)) is None:
+            loading = self._loading.get(document.id)
+            if loading is None:
+                loading = asyncio.create_task(self._load(document), name=f"load {document.id}")
+                self._loading[document.id] = loading
+                loading.add_done_callback(lambda _: self._loading.pop(document.id, None))
+            # Shielded: the first to ask may leave before the room is there, the others still want it.
+            return await asyncio.shield(loading)
+        return held
+
+    async def _load(self, document: Document) -> _Held:
+        # A room that failed or was dropped may still have accepted updates on their way to the log.
+        await self._recorder.settled(document.id)
+        log = self._storage.log
+        current = await self._storage.documents.get(document.id)
+        if current is None:
+            raise Unavailable("The document was just removed.")
+        replica = await replica_at(log, current.id, current.generation, current.seq)
+        owners = await log.client_ids(current.id, current.generation)
+        snapshot = await log.snapshot(current.id, current.generation)
+        last_activity = await self._storage.activities.head(current.id)
+        intake = Intake(replica, seq=current.seq, owners=owners, limits=self._limits, now=lambda: datetime.now(UTC))
+        room = Room(current.id, Exchange(current.generation, intake), self._recorder, log, self._owner)
+        room.title = current.title
+        room.careful = current.id in self._suspects
+        room.feed = Feed(Position(current.generation, current.seq, last_activity), self._sources(room))
+        behind = current.seq - (snapshot.seq if snapshot is not None else 0)
+        # Bytes of entries already there are not known; 40 is what a keystroke takes.
+        held = _Held(room, Tail(len(snapshot.state) if snapshot is not None else 0, behind, 40 * behind))
+        self._held[current.id] = held
+        return held
+
+    def _sources(self, room: Room) -> Sources:
+        replayer = Replayer(self._storage.log, self._storage.principals, room.document_id, room.generation)
+        activities = self._storage.activities
+        return Sources(
+            snapshot=lambda: (room.title, room.text),
+            people=room.tell_people,
+            replay=replayer.changes,
+            activities=lambda after, after_seq: activities.of_document(
+                room.document_id, after=after, after_seq=after_seq
+            ),
+        )
+
+    def _expire_later(self, held: _Held) -> None:
+        held.expiry = asyncio.get_running_loop().call_later(self._idle_s, self._expire, held)
+
+    def _expire(self, held: _Held) -> None:
+        held.expiry = None
+        if held.holders or self._held.get(held.room.document_id) is not held:
+            return
+        if not held.room.is_settled:
+            self._expire_later(held)
+            return
+        del self._held[held.room.document_id]
+        held.room.close(1001, "Nobody is here.")
+
+    async def drop(self, document_id: str, *, code: int, reason: str) -> None:
+        """End a document's sessions and its room; returns when what it accepted is durable."""
+        held = self._held.pop(document_id, None)
+        if held is not None:
+            held.room.close(code, reason)
+            await self._recorder.settled(document_id)
+
+    # What rooms tell
+
+    def _failed(self, room: Room) -> None:
+        """Drop a room whose engine failed; the next one applies updates one by one until it knows which it was."""
+        self._watch("engine_failed", document_id=room.document_id, again=room.careful)
+        self._suspects.add(room.document_id)
+        self._held.pop(room.document_id, None)
+
+    def _saved(self, room: Room, saved: Saved) -> None:
+        held = self._held.get(room.document_id)
+        if held is not None and held.room is room:
+            held.tail.add(room.seq - saved.before, saved.payload_bytes)
+            self._compactor.consider(room.document_id, room.generation, room.seq, held.tail)
+
+    def _snapshot_failed(self, document_id: str, error: CoscribeError) -> None:
+        self._watch("snapshot_failed", document_id=document_id, reason=str(error))
+
+    def _paused(self, room: Room) -> None:
+        title = title_of(room.head_text(SEARCHED))
+        if title != room.derived_title:
+            room.derived_title = title
+            self._spawn(self._retitle(room, title))
+
+    async def _retitle(self, room: Room, title: str) -> None:
+        changes = DocumentChanges(title=title, title_by_hand=False)
+        try:
+            changed = await self._storage.documents.change(room.document_id, changes, None, datetime.now(UTC))
+        except CoscribeError as error:
+            self._watch("title_failed", document_id=room.document_id, reason=str(error))
+            return
+        if changed is not None:
+            room.retitle(changed[0].title)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,329 @@
+"""A room: a document alive in this process. The exchange decides; the room gives it turns of the loop and a log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from functools import partial
+from typing import Any
+
+from coscribe.core.exchange import Exchange, Plan
+from coscribe.core.intake import Accepted, Commit
+from coscribe.core.replica import EngineFailed
+from coscribe.core.session import Session
+from coscribe.errors import Malformed, Unavailable
+from coscribe.model import Activity, ActivityKind, Principal, Role
+from coscribe.ports import UpdateLog
+from coscribe.rooms.feed import Feed, TextChange
+from coscribe.rooms.history import replica_at
+from coscribe.rooms.presence import Presence
+from coscribe.rooms.recorder import Recorder
+from coscribe.rooms.saving import Listener, Saved, Saving
+
+# Quiet enough to derive the title and to compare digests.
+_QUIET_S = 1.0
+
+
+class Phase(StrEnum):
+    """A room's life. Loading is the registry's; a room exists only after a successful load."""
+
+    LIVE = auto()
+    DEGRADED = auto()
+    CLOSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write over REST, once it is durable."""
+
+    generation: int
+    seq: int
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a room tells the registry that owns it."""
+
+    failed: Callable[[Room], None]
+    paused: Callable[[Room], None]
+    saved: Callable[[Room, Saved], None]
+    activity: Callable[[Activity], None]
+
+
+class Room:
+    """One document alive: sessions, readers and writers around one exchange."""
+
+    def __init__(self, document_id: str, exchange: Exchange, recorder: Recorder, log: UpdateLog, owner: Owner) -> None:
+        self.document_id = document_id
+        self.generation = exchange.generation
+        self.title = ""
+        self.derived_title: str | None = None
+        self.phase = Phase.LIVE
+        self.careful = False
+        self.feed: Feed
+        self._exchange = exchange
+        self._recorder = recorder
+        self._log = log
+        self._owner = owner
+        self._presence = Presence(exchange, lambda: self.feed, self._soon)
+        self._loop = asyncio.get_running_loop()
+        self._flush_is_due = False
+        self._quiet_timer: asyncio.TimerHandle | None = None
+        listener = Listener(self._on_saved, self._on_delayed, self._on_lost)
+        self._saving = Saving(document_id, self.generation, exchange.intake, listener)
+
+    # What is durable
+
+    @property
+    def seq(self) -> int:
+        """The committed head."""
+        return self._exchange.intake.seq
+
+    @property
+    def text(self) -> str:
+        """The committed text at `seq`."""
+        return str(self._exchange.intake.text)
+
+    def head_text(self, points: int) -> str:
+        """The first code points of the committed text."""
+        return self._exchange.intake.text.head(points)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that was accepted is durable."""
+        return self._exchange.intake.is_settled
+
+    async def encoded_state(self) -> bytes:
+        """Everything committed as one Yjs v1 update."""
+        await self._saving.durable()
+        if self.is_settled:
+            self._exchange.flush()
+            return self._exchange.intake.replica.diff()
+        return (await replica_at(self._log, self.document_id, self.generation, self.seq)).diff()
+
+    async def text_at(self, seq: int) -> str:
+        """The text as it stood at a past position."""
+        if seq == self.seq:
+            return self.text
+        return (await replica_at(self._log, self.document_id, self.generation, seq)).text
+
+    # Sessions
+
+    @property
+    def sessions(self) -> Collection[Session]:
+        """Who is connected."""
+        return self._exchange.sessions.values()
+
+    @property
+    def people(self) -> list[dict[str, Any]]:
+        """Who is here, as the feed tells it."""
+        return self._presence.people()
+
+    def tell_people(self) -> list[dict[str, Any]]:
+        """Who is here, for a reader that will be told of changes from now on."""
+        self._presence.remember()
+        return self._presence.people()
+
+    def join(self, session: Session) -> None:
+        """Take a session in."""
+        self._exchange.join(session)
+        self._presence.start()
+        if self.phase is Phase.DEGRADED:
+            session.notify("degraded", "Changes cannot be saved at the moment.")
+
+    def leave(self, session: Session) -> None:
+        """Let a session go."""
+        self._exchange.leave(session)
+        self._soon()
+
+    def receive(self, session: Session, frame: bytes) -> None:
+        """Take one frame; every answer, also the end, comes by the session's outbox."""
+        if self.phase is Phase.CLOSED or session.outbox.closing is not None:
+            return
+        try:
+            self._exchange.receive(session, frame)
+            if self.careful:
+                self._exchange.flush()
+        except Malformed as error:
+            session.outbox.close(4400, f"Not a message of this protocol: {error}.")
+        except EngineFailed:
+            session.outbox.close(4400, "This change could not be applied.")
+            self.fail()
+        if self._exchange.is_dirty:
+            self._soon()
+        self._submit()
+
+    def drained(self, session: Session) -> None:
+        """A session's line is free again after it fell behind."""
+        self._exchange.drained(session)
+
+    def set_role(self, session: Session, role: Role | None) -> None:
+        """Change what a session may do; None ends it (4403)."""
+        if role is None:
+            session.outbox.close(4403, "Your access to this document was removed.")
+        elif role is not session.role:
+            session.role = role
+            session.notify("role", f"You are now {role.value} of this document.", role=role.value)
+            self._presence.touch()
+
+    def rename(self, principal: Principal) -> None:
+        """Show a principal's new name and colour."""
+        for session in self.sessions:
+            if session.principal.id == principal.id:
+                session.principal = principal
+        self._exchange.awareness.rename(principal)
+        self._soon()
+
+    def announce(self, activity: Activity) -> None:
+        """Tell readers of an activity, and our own clients that the document beside its text has changed."""
+        self.feed.publish_activity(activity)
+        if activity.kind is ActivityKind.RENAMED:
+            self._renamed(activity.data.get("title", ""))
+        elif activity.kind is not ActivityKind.EDITED:
+            self._exchange.notify_all("document", activity.kind.value)
+
+    def retitle(self, title: str) -> None:
+        """Note the title that the text gave the document."""
+        if title != self.title:
+            self._renamed(title)
+
+    def _renamed(self, title: str) -> None:
+        self.title = title
+        self._exchange.notify_all("document", "renamed")
+
+    # Writers over REST
+
+    async def edit(self, author: Principal, plan: Plan, *, expect_seq: int | None = None) -> Written:
+        """Change the text by a plan made on the live text; returns once durable.
+
+        Raises PreconditionFailed, UpdateRefused, Unavailable, and what `plan` raises.
+        """
+        return await self._write(author, partial(self._exchange.edit, author, plan, expect_seq=expect_seq))
+
+    async def edit_at(self, author: Principal, base: int, plan: Plan) -> Written:
+        """Change the text as it stood at `base`, merged with all that came since as the CRDT merges (rule D2)."""
+        replica = await replica_at(self._log, self.document_id, self.generation, base)
+        splices = plan(replica.text)
+        if not splices:
+            return Written(self.generation, self.seq, changed=False)
+        update, _ = replica.edit(splices)
+        return await self.submit(author, update)
+
+    async def submit(self, author: Principal, update: bytes) -> Written:
+        """Take a Yjs v1 update; returns once durable. Raises Malformed, UpdateRefused, InvalidInput, Unavailable."""
+        return await self._write(author, partial(self._exchange.submit, author, update))
+
+    async def _write(self, author: Principal, write: Callable[[], Accepted | None]) -> Written:
+        if self.phase is Phase.CLOSED:
+            raise Unavailable("The document is being closed; try again.")
+        try:
+            item = write()
+        except EngineFailed as error:
+            self.fail()
+            raise Unavailable("The change could not be applied.") from error
+        if item is not None:
+            self._presence.show_writer(author, item.scan)
+        self._soon()
+        self._submit()
+        return Written(self.generation, await self._saving.durable(), item is not None)
+
+    # Turns of the loop
+
+    def _soon(self) -> None:
+        """Flush once in this turn, behind all sockets that were read in it."""
+        if not self._flush_is_due and self.phase is not Phase.CLOSED:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        if self.phase is Phase.CLOSED:
+            return
+        if self._exchange.awareness.is_dirty:
+            self._presence.touch()
+        try:
+            self._exchange.flush()
+        except EngineFailed:
+            self.fail()
+        self._submit()
+
+    def _submit(self) -> None:
+        if self._exchange.intake.has_pending:
+            self._recorder.submit(self._saving)
+
+    # Saving
+
+    def _on_saved(self, saved: Saved) -> None:
+        """Acks, the feed and the owner follow a commit."""
+        self._recovered()
+        self._exchange.acknowledge(saved.commits)
+        self._publish(saved.before, saved.commits)
+        for activity in saved.activities:
+            self.feed.publish_activity(activity)
+            self._owner.activity(activity)
+        self._owner.saved(self, saved)
+        self._watch_quiet()
+
+    def _publish(self, before: int, commits: list[Commit]) -> None:
+        for commit in commits:
+            author = commit.authors[0] if len(commit.authors) == 1 else None
+            self.feed.publish_text(TextChange(before, commit.seq, author, commit.ops))
+            before = commit.seq
+
+    def _on_delayed(self, reason: str) -> None:
+        """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
+        if self.phase is Phase.LIVE:
+            self.phase = Phase.DEGRADED
+            self._exchange.notify_all("degraded", "Changes cannot be saved at the moment.", detail=reason)
+        if self._exchange.intake.is_full:
+            self._exchange.notify_all("read-only", "Too much is waiting to be saved; typing is paused.")
+
+    def _recovered(self) -> None:
+        if self.phase is Phase.DEGRADED:
+            self.phase = Phase.LIVE
+            self._exchange.notify_all("degraded", "Changes are saved again.", recovered=True)
+            # What was refused while the room was full comes again as an answer to this.
+            self._exchange.ask_all()
+
+    def _on_lost(self) -> None:
+        """The document was purged or replaced while this was on its way."""
+        self.close(4404, "This document doesn't exist any more.")
+
+    def fail(self) -> None:
+        """Give the replica up; clients come back to a room made from the log (pitfall 6)."""
+        if self.phase is not Phase.CLOSED:
+            self.close(1011, "The document is opened again.")
+            self._owner.failed(self)
+
+    def end_sessions(self, code: int, reason: str) -> None:
+        """End every session and reader; what was accepted goes on to the log."""
+        for session in self.sessions:
+            session.outbox.close(code, reason)
+        self.feed.close()
+
+    def close(self, code: int, reason: str) -> None:
+        """End the room; what was accepted stays with the recorder."""
+        self.phase = Phase.CLOSED
+        self._presence.stop()
+        self.end_sessions(code, reason)
+        if self._quiet_timer is not None:
+            self._quiet_timer.cancel()
+        self._saving.give_up(reason)
+
+    # Quiescence
+
+    def _watch_quiet(self) -> None:
+        if self._quiet_timer is None and self.phase is not Phase.CLOSED:
+            self._quiet_timer = self._loop.call_later(_QUIET_S, self._on_quiet, self.seq)
+
+    def _on_quiet(self, seq: int) -> None:
+        """A second after a commit: the owner looks at the title; when nothing came since, digests are compared."""
+        self._quiet_timer = None
+        self._owner.paused(self)
+        if seq != self.seq:
+            self._watch_quiet()
+        elif self.sessions and self.is_settled:
+            self._exchange.tell_digest()
