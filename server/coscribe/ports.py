@@ -58,7 +58,7 @@ class DocumentChanges:
     """What to change of a document; None leaves a field as it is.
 
     `title_by_hand` goes with `title`: False marks a title that was derived from the text; a derived title never
-    replaces one that was set by hand.
+    replaces one that was set by hand. An empty title set by hand hands the naming back to the text.
     """
 
     title: str | None = None

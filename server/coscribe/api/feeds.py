@@ -15,6 +15,7 @@ from coscribe.api.callers import refuse_foreign_page
 from coscribe.api.event_stream import HEADERS, KEEPALIVE, PREAMBLE, EventStream, event_bytes
 from coscribe.api.wiring import Wiring
 from coscribe.core.units import Units
+from coscribe.errors import Unavailable
 from coscribe.rooms.feed import FeedEvent, FeedReader
 from coscribe.rooms.room import Room
 from coscribe.services.access import Caller
@@ -84,6 +85,8 @@ async def _reading(
         )
         try:
             await wiring.access.enter(document_id, caller)
+            if wiring.registry.live(document_id) is not room:
+                raise Unavailable("The document is opened again; try at once.", retry_after_s=0)
             yield room, reader
         finally:
             reader.close()

@@ -60,8 +60,17 @@ _BY_STATUS = {
 }
 
 
+# Some limits that an update is refused for are no fault of the update.
+_REFUSALS = {
+    "max_document_bytes": KINDS[errors.TooLarge],
+    "max_unsaved_bytes": KINDS[errors.Unavailable],
+}
+
+
 def kind_of(error: Exception) -> Kind:
     """How an error is told; whatever the table does not name is internal."""
+    if isinstance(error, errors.UpdateRefused) and error.limit in _REFUSALS:
+        return _REFUSALS[error.limit]
     for cls in type(error).__mro__:
         if cls in KINDS:
             return KINDS[cls]
@@ -85,8 +94,8 @@ def problem(kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None
 def problem_of(error: errors.CoscribeError) -> Response:
     """The response to an error of ours, with what it knows about the cause."""
     headers = {}
-    if isinstance(error, errors.Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
+    if kind_of(error).status == 503:
+        headers["Retry-After"] = str(getattr(error, "retry_after_s", 2))
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="coscribe"'
     return problem(

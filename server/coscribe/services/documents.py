@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from coscribe.core.title import SEARCHED, title_of
 from coscribe.errors import InvalidInput, NotFound
 from coscribe.model import Access, ActivityKind, Document, Principal, PrincipalKind, Role, new_id
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents, Grants, Principals
@@ -74,8 +75,8 @@ class DocumentService:
         now = datetime.now(UTC)
         access = new.access or (Access.EDITOR if owner.kind is PrincipalKind.GUEST else Access.RESTRICTED)
         document = Document(
-            id=new_id(), title=title, title_by_hand=bool(title), language=new.language, owner_id=owner.id, generation=1,
-            seq=0, access=access, created_at=now, updated_at=now, trashed_at=None,
+            id=new_id(), title=title or title_of(text[:SEARCHED]), title_by_hand=bool(title), language=new.language,
+            owner_id=owner.id, generation=1, seq=0, access=access, created_at=now, updated_at=now, trashed_at=None,
         )  # fmt: skip
         await self._chronicle.create(document, owner)
         if text:
@@ -116,11 +117,23 @@ class DocumentService:
         document, role = await self._access.require(document_id, caller, needed)
         if changes.title is not None:
             changes = replace(changes, title=clean_title(changes.title))
+        if changes.title == "":
+            document = await self._unname(document, caller.actor)
+            changes = replace(changes, title=None)
         for part, activity in _steps(document, changes):
             document = await self._chronicle.change(document_id, part, caller.actor, activity)
         if changes.access is not None:
             await self._access.reapply(document)
         return await self._seen(document, role)
+
+    async def _unname(self, document: Document, author: Principal) -> Document:
+        """Let the text name the document again."""
+        if not document.title_by_hand:
+            return document
+        await self._chronicle.change(document.id, DocumentChanges(title=""), author, None)
+        title = await self._texts.title(document)
+        derived = DocumentChanges(title=title, title_by_hand=False)
+        return await self._chronicle.change(document.id, derived, author, (ActivityKind.RENAMED, {"title": title}))
 
     async def trash(self, document_id: str, caller: Caller) -> None:
         """Move the document to the trash and close whatever is open on it; again changes nothing. The owner may."""
@@ -167,10 +180,9 @@ def clean_title(title: str) -> str:
 def _steps(document: Document, changes: DocumentChanges) -> list[tuple[DocumentChanges, Named | None]]:
     """What really changes, each with the activity that tells of it: naming and sharing are two things to people."""
     steps: list[tuple[DocumentChanges, Named | None]] = []
-    renamed = changes.title is not None and (changes.title != document.title or not document.title_by_hand)
-    if renamed:
+    if changes.title is not None and (changes.title != document.title or not document.title_by_hand):
         naming = DocumentChanges(title=changes.title, language=changes.language)
-        steps.append((naming, (ActivityKind.RENAMED, {"title": changes.title or ""})))
+        steps.append((naming, (ActivityKind.RENAMED, {"title": changes.title})))
     elif changes.language is not None and changes.language != document.language:
         steps.append((DocumentChanges(language=changes.language), None))
     if changes.access is not None and changes.access is not document.access:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from coscribe.core import textedit
 from coscribe.core.splices import Splice
+from coscribe.core.title import SEARCHED, title_of
 from coscribe.core.units import Units
 from coscribe.errors import InvalidInput, PreconditionFailed, TooLarge
 from coscribe.model import Document, Principal, Role
@@ -63,6 +64,11 @@ class TextService:
                 return TextAt(room.generation, room.seq, room.text)
             _require_past(at, room, "at")
             return TextAt(room.generation, at, await room.text_at(at))
+
+    async def title(self, document: Document) -> str:
+        """The title that the text gives itself."""
+        async with self._registry.hold(document) as room:
+            return title_of(room.head_text(SEARCHED))
 
     async def state(self, document_id: str, caller: Caller) -> StateAt:
         """The whole durable state."""

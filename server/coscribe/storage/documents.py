@@ -132,7 +132,7 @@ def _values(changes: DocumentChanges, at: datetime) -> dict[str, Any]:
         values |= {
             "title": changes.title,
             "title_folded": _fold(changes.title),
-            "title_by_hand": changes.title_by_hand,
+            "title_by_hand": changes.title_by_hand and changes.title != "",
         }
     if changes.language is not None:
         values["language"] = changes.language
