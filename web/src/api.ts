@@ -56,7 +56,10 @@ export class RequestFailed extends Error {
   }
 }
 
-const failure = async (response: Response): Promise<RequestFailed> => {
+export const UNREACHABLE = 'The server cannot be reached. Check your connection and try again.'
+
+/** The error that an answer stands for. */
+export const failureOf = async (response: Response): Promise<RequestFailed> => {
   const problem: unknown = await response.json().catch(() => null)
   const detail =
     problem && typeof problem === 'object' && 'detail' in problem && typeof problem.detail === 'string'
@@ -76,9 +79,9 @@ const request = async (method: string, path: string, body?: unknown): Promise<Re
     init.body = JSON.stringify(body)
   }
   const response = await fetch(`/api/v1${path}`, init).catch(() => {
-    throw new RequestFailed(0, 'The server cannot be reached. Check your connection and try again.')
+    throw new RequestFailed(0, UNREACHABLE)
   })
-  if (!response.ok) throw await failure(response)
+  if (!response.ok) throw await failureOf(response)
   return response
 }
 

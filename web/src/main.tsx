@@ -1,19 +1,17 @@
 import './style/base.css'
 import './style/floating.css'
+import './style/share.css'
 import './style/home.css'
 import { effect } from '@preact/signals'
 import { render } from 'preact'
+import { offerUndo } from './page/home/actions'
 import { acceptDrops } from './page/home/drop'
 import { Documents } from './page/home/home'
 import { refresh, show, trashed } from './page/home/listing'
 import { loadMe, MeButton, MeDialog } from './page/me'
-import { say, Toasts } from './page/toast'
-
-const place = (id: string): HTMLElement => {
-  const found = document.getElementById(id)
-  if (!found) throw new Error(`The page has no #${id}`)
-  return found
-}
+import { place } from './page/place'
+import { Toasts } from './page/toast'
+import { keepForOffline } from './page/worker'
 
 const Overlays = () => (
   <>
@@ -35,7 +33,7 @@ addEventListener('pageshow', event => {
   if (event.persisted) void refresh()
 })
 acceptDrops()
-// The first visit makes the guest and its cookie; asking for the list at the same time would make two.
-loadMe()
-  .catch(() => say('The server cannot be reached.'))
-  .finally(refresh)
+void refresh()
+loadMe().catch((failed: unknown) => console.warn('Who we are is not known yet.', failed))
+offerUndo()
+keepForOffline()

@@ -22,7 +22,7 @@ export const restore = async (doc: Doc): Promise<void> => {
   await refresh()
 }
 
-const undoTrash = async (doc: Doc): Promise<void> => {
+const undoTrash = async (doc: Pick<Doc, 'id'>): Promise<void> => {
   if (await attempt(() => api.restore(doc.id))) await refresh()
 }
 
@@ -31,6 +31,15 @@ export const moveToTrash = async (doc: Doc): Promise<void> => {
   if (await attempt(() => api.trash(doc.id))) {
     say('Moved to trash.', { label: 'Undo', run: () => void undoTrash(doc) })
   }
+}
+
+/** A document page that trashed its document sends people here; the undo comes along. */
+export const offerUndo = (): void => {
+  const left = sessionStorage.getItem('coscribe.trashed')
+  if (!left) return
+  sessionStorage.removeItem('coscribe.trashed')
+  const trashed = JSON.parse(left) as Pick<Doc, 'id' | 'title'>
+  say('Moved to trash.', { label: 'Undo', run: () => void undoTrash(trashed) })
 }
 
 export const deleteForever = async (doc: Doc): Promise<void> => {

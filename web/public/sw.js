@@ -1,0 +1,72 @@
+/* Opens the pages without the server: their HTML is asked for first and kept as a second choice, hashed files are kept for
+   good. The API is never kept, nor are read pages: they can be revoked. */
+
+const KEPT = 'coscribe-1'
+/** A page that has not answered by then is shown from the copy; a slow answer still renews it. */
+const PATIENCE_MS = 3_000
+/** A build has about 20 files; two builds side by side fit. */
+const MOST_FILES = 60
+const DOCUMENT_PAGE = '/d/'
+const HOME_PAGE = '/'
+
+/** The key under which a page is kept, null for pages that are not. Every document has the same page. */
+const pageKey = path => {
+  if (path.startsWith('/d/')) return DOCUMENT_PAGE
+  return path === '/' || path === '/trash' ? HOME_PAGE : null
+}
+
+const keep = async (key, response) => {
+  const cache = await caches.open(KEPT)
+  await cache.put(key, response)
+}
+
+const page = async (event, key) => {
+  const kept = caches.match(key)
+  const asked = fetch(event.request)
+  event.waitUntil(
+    asked.then(
+      response => (response.ok ? keep(key, response.clone()) : undefined),
+      () => undefined,
+    ),
+  )
+  const late = new Promise(resolve => setTimeout(resolve, PATIENCE_MS, null))
+  const first = await Promise.race([asked.catch(() => null), late])
+  return first ?? (await kept) ?? asked
+}
+
+const file = async request => {
+  const kept = await caches.match(request)
+  if (kept) return kept
+  const response = await fetch(request)
+  if (response.ok) await keep(request, response.clone())
+  return response
+}
+
+/** Takes the files that a page names; what was kept first, by earlier builds, goes first. */
+const keepFiles = async paths => {
+  const cache = await caches.open(KEPT)
+  const missing = []
+  for (const path of paths) if (!(await cache.match(path))) missing.push(path)
+  await cache.addAll(missing)
+  const files = (await cache.keys()).filter(({ url }) => new URL(url).pathname.startsWith('/assets/'))
+  for (const old of files.slice(0, Math.max(0, files.length - MOST_FILES))) await cache.delete(old)
+}
+
+addEventListener('install', () => skipWaiting())
+
+addEventListener('activate', event => {
+  event.waitUntil(clients.claim())
+})
+
+addEventListener('message', event => {
+  if (Array.isArray(event.data?.keep)) event.waitUntil(keepFiles(event.data.keep))
+})
+
+addEventListener('fetch', event => {
+  const { method, mode, url } = event.request
+  const { origin, pathname } = new URL(url)
+  if (method !== 'GET' || origin !== location.origin) return
+  const key = mode === 'navigate' ? pageKey(pathname) : null
+  if (key) event.respondWith(page(event, key))
+  else if (pathname.startsWith('/assets/')) event.respondWith(file(event.request))
+})

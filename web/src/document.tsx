@@ -1,0 +1,51 @@
+import './style/base.css'
+import './style/floating.css'
+import './style/share.css'
+import './style/document.css'
+import './style/prose.css'
+import { effect } from '@preact/signals'
+import { render } from 'preact'
+import { Bar } from './page/document/bar'
+import { doc, ending, title } from './page/document/desk'
+import { Ended } from './page/document/ended'
+import { announceJoins } from './page/document/joins'
+import { listen } from './page/document/keyboard'
+import { Notices } from './page/document/notices'
+import { open } from './page/document/open'
+import { Sheets } from './page/document/sheets'
+import { Toolbar } from './page/document/toolbar'
+import { arrange } from './page/document/views'
+import { loadMe, MeDialog } from './page/me'
+import { place } from './page/place'
+import { Toasts } from './page/toast'
+import { keepForOffline } from './page/worker'
+
+const Overlays = () => (
+  <>
+    <Sheets />
+    <MeDialog />
+    <Toasts />
+  </>
+)
+
+const source = place('source')
+void open(source)
+
+place('bar').replaceChildren()
+render(<Bar />, place('bar'))
+render(<Notices />, place('notices'))
+render(<Toolbar />, place('tools'))
+render(<Ended />, place('ended'))
+render(<Overlays />, place('overlays'))
+
+arrange(source, place('reading'), place('skeleton'))
+listen(source)
+announceJoins(place('joins'))
+
+effect(() => {
+  const name = ending.value?.kind === 'missing' ? 'Not found' : title.value || (doc.value ? 'Untitled' : '')
+  document.title = name ? `${name} – Coscribe` : 'Coscribe'
+})
+
+loadMe().catch((failed: unknown) => console.warn('Who we are is not known yet.', failed))
+keepForOffline()

@@ -1,0 +1,85 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { api, told } from '../../api'
+import { say } from '../toast'
+import { doc, ending, mayRename, mayWrite, session, sheet, title } from './desk'
+import { Overflow } from './overflow'
+import { Presence } from './presence'
+import { Status } from './status'
+
+const rename = async (text: string): Promise<void> => {
+  const known = doc.value
+  if (!known || text === title.value) return
+  try {
+    doc.value = await api.change(known.id, { title: text })
+  } catch (error) {
+    say(`The title is not changed. ${told(error)}`)
+  }
+}
+
+const TitleField = (): JSX.Element => {
+  const [draft, setDraft] = useState<string | null>(null)
+  const finish = (): void => {
+    if (draft !== null) void rename(draft.trim())
+    setDraft(null)
+  }
+  const onKeyDown = (event: KeyboardEvent & { currentTarget: HTMLInputElement }): void => {
+    if (event.key === 'Enter' && !event.isComposing) event.currentTarget.blur()
+    if (event.key === 'Escape') {
+      setDraft(null)
+      // The old title must be in place before leaving the field, or leaving would save the draft.
+      event.currentTarget.value = title.value
+      requestAnimationFrame(() => (document.activeElement as HTMLElement | null)?.blur())
+    }
+  }
+  return (
+    <input
+      class="title-field"
+      aria-label="Title"
+      title="Change the title; empty follows the text"
+      placeholder="Untitled"
+      maxLength={200}
+      spellcheck={false}
+      value={draft ?? title.value}
+      onFocus={event => {
+        setDraft(title.value)
+        event.currentTarget.select()
+      }}
+      onInput={event => setDraft(event.currentTarget.value)}
+      onKeyDown={onKeyDown}
+      onBlur={finish}
+    />
+  )
+}
+
+const Title = (): JSX.Element =>
+  mayRename.value ? (
+    <TitleField />
+  ) : (
+    <h1 class="title-field">{title.value || (doc.value ? 'Untitled' : '')}</h1>
+  )
+
+/** The top bar: home, title, how it stands with saving, who is here, Share, the rest. */
+export const Bar = (): JSX.Element => (
+  <>
+    <a class="glyph home-mark" href="/" title="All documents">
+      <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M5 19V5" />
+        <path d="M10 8h9M10 12h6M10 16h8" />
+      </svg>
+      <span class="unseen">All documents</span>
+    </a>
+    <div class="naming">
+      <Title />
+      <Status />
+    </div>
+    {session.value && !mayWrite.value && !ending.value && <span class="pill">View only</span>}
+    <Presence />
+    {doc.value && !ending.value && (
+      <button class="button filled" type="button" onClick={() => (sheet.value = 'share')}>
+        Share
+      </button>
+    )}
+    <Overflow />
+  </>
+)

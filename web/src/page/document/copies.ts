@@ -1,0 +1,35 @@
+import { say } from '../toast'
+import { textNow, title } from './desk'
+
+const fileName = (name: string): string =>
+  `${
+    name
+      .replace(/[\\/:*?"<>|\p{Cc}]+/gu, ' ')
+      .trim()
+      .slice(0, 100) || 'Untitled'
+  }.md`
+
+/** Hands the text as it stands here to the browser as a Markdown file. */
+export const downloadText = (): void => {
+  const address = URL.createObjectURL(new Blob([textNow()], { type: 'text/markdown;charset=utf-8' }))
+  const anchor = document.createElement('a')
+  anchor.href = address
+  anchor.download = fileName(title.value)
+  anchor.click()
+  // The download has begun by then; a minute is far more than the browser needs to read the blob.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}
+
+/** Copies and says so; pages without a secure origin have no clipboard, then the text can only be shown. */
+export const copy = async (text: string, done: string): Promise<void> => {
+  try {
+    await navigator.clipboard.writeText(text)
+    say(done)
+  } catch {
+    say(
+      text.length < 300
+        ? `Copy this by hand: ${text}`
+        : 'This browser does not let the page copy. Download the text instead.',
+    )
+  }
+}

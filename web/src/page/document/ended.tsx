@@ -1,0 +1,107 @@
+import type { JSX } from 'preact'
+import { copy, downloadText } from './copies'
+import { type Ending, ending, session, textNow } from './desk'
+import { forget } from './known'
+
+const words: Record<Ending['kind'], { title: string; text: string }> = {
+  missing: {
+    title: 'This document doesn’t exist or you don’t have access',
+    text: 'Check the address, or ask whoever sent it to share the document with you.',
+  },
+  removed: {
+    title: 'Your access to this document was removed',
+    text: 'You can keep a copy of the text as it stands here. Ask its owner if you still need to write in it.',
+  },
+  trashed: {
+    title: 'This document was moved to the trash',
+    text: 'Its owner can restore it. You can keep a copy of the text as it stands here.',
+  },
+  'too-large': {
+    title: 'This document is too large',
+    text: 'The server takes no more text for it. Keep a copy of what stands here and go on in a new document.',
+  },
+  replaced: {
+    title: 'This document was replaced by another state of it',
+    text: 'What you have here belongs to the earlier one and is not merged by itself. Keep a copy, then open the document as it is now.',
+  },
+  'signed-out': {
+    title: 'You are not signed in any more',
+    text: 'What you wrote is kept on this device. Reload the page to go on.',
+  },
+  protocol: {
+    title: 'This page and the server do not understand each other',
+    text: 'The server was probably updated. What you wrote is kept on this device. Reload the page to go on.',
+  },
+  unreachable: {
+    title: 'The server cannot be reached',
+    text: 'This device has no copy of the document. Check your connection and try again.',
+  },
+}
+
+const reloads: readonly Ending['kind'][] = ['signed-out', 'protocol', 'unreachable']
+
+/** Only after the person chose so: the local copy of the earlier state goes. */
+const openCurrent = async (): Promise<void> => {
+  const opened = session.value
+  await opened?.forgetLocalCopy()
+  if (opened) forget(opened.id)
+  location.reload()
+}
+
+const Actions = ({ kind }: { kind: Ending['kind'] }): JSX.Element => {
+  if (kind === 'replaced') {
+    return (
+      <button class="button filled" type="button" onClick={openCurrent}>
+        Open the document as it is now
+      </button>
+    )
+  }
+  if (reloads.includes(kind)) {
+    return (
+      <button class="button filled" type="button" onClick={() => location.reload()}>
+        {kind === 'unreachable' ? 'Try again' : 'Reload'}
+      </button>
+    )
+  }
+  return (
+    <a class="button filled" href="/new">
+      New document
+    </a>
+  )
+}
+
+const Copy = ({ text }: { text: string }): JSX.Element => (
+  <section class="kept" aria-label="Your copy of the text">
+    <div class="kept-actions">
+      <button class="button" type="button" onClick={() => void copy(text, 'Text copied')}>
+        Copy the text
+      </button>
+      <button class="button" type="button" onClick={downloadText}>
+        Download .md
+      </button>
+    </div>
+    {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a text that scrolls must be reachable by keyboard */}
+    <pre tabIndex={0}>{text}</pre>
+  </section>
+)
+
+/** Shown in place of the editor once nothing more can be written here. */
+export const Ended = (): JSX.Element | null => {
+  const end = ending.value
+  if (!end) return null
+  const text = session.value?.synced.value ? textNow() : ''
+  return (
+    <div class="ended">
+      <h1>{words[end.kind].title}</h1>
+      <p class="quiet">{words[end.kind].text}</p>
+      {end.kind === 'too-large' && end.reason && <p class="quiet">{end.reason}</p>}
+      <div class="ended-actions">
+        <Actions kind={end.kind} />
+        <a class="button" href="/">
+          Home
+        </a>
+      </div>
+      {text && <Copy text={text} />}
+    </div>
+  )
+}

@@ -1,0 +1,63 @@
+import { computed, effect, signal } from '@preact/signals'
+import type { JSX } from 'preact'
+import { exactly } from '../time'
+import { ending, mayWrite, session } from './desk'
+
+/** "Saved" is news for this long, then it is the normal state of things. */
+const NEWS_MS = 3_000
+
+const fresh = signal(false)
+let ageing: ReturnType<typeof setTimeout> | undefined
+
+effect(() => {
+  const opened = session.value
+  if (opened?.save.value !== 'saved' || opened.savedAt.value === null) return
+  fresh.value = true
+  clearTimeout(ageing)
+  ageing = setTimeout(() => {
+    fresh.value = false
+  }, NEWS_MS)
+})
+
+const words = computed(() => {
+  const opened = session.value
+  if (!opened || ending.value || !mayWrite.value) return ''
+  switch (opened.save.value) {
+    case 'loading':
+      return ''
+    case 'saving':
+      return 'Saving…'
+    case 'saved':
+      return fresh.value ? 'Saved' : 'All changes saved'
+    case 'offline':
+      return 'Offline — changes are kept on this device'
+    case 'unsaved':
+      return 'Not saved'
+  }
+})
+
+const pulse = signal(0)
+
+/** Ctrl+S: sends what waits and shows where the truth about saving stands. */
+export const pulseStatus = (): void => {
+  session.value?.flush()
+  pulse.value += 1
+}
+
+/** Says only what the server acknowledged. */
+export const Status = (): JSX.Element => {
+  const savedAt = session.value?.savedAt.value ?? null
+  return (
+    <span
+      class="status"
+      role="status"
+      data-state={session.value?.save.value ?? 'loading'}
+      data-pulse={pulse.value === 0 ? undefined : pulse.value % 2 === 0 ? 'even' : 'odd'}
+      title={
+        savedAt === null ? undefined : `Stored by the server ${exactly(new Date(savedAt).toISOString())}`
+      }
+    >
+      {words.value}
+    </span>
+  )
+}
