@@ -1,0 +1,205 @@
+"""The pages: those of the web client, the read page of view links, and what is behind a link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute, APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from coscribe.api.assets import WebBuild
+from coscribe.api.callers import caller_by_cookie, set_cookie
+from coscribe.api.etags import matches
+from coscribe.api.feeds import Asked, feed_response
+from coscribe.api.headers import nonce_of
+from coscribe.api.page_html import ReadPage, error_page, read_page
+from coscribe.api.problems import kind_of
+from coscribe.api.wiring import Wired, Wiring
+from coscribe.errors import CoscribeError, NotFound, Unavailable
+from coscribe.model import Activity, Document, Role
+from coscribe.services.access import Caller
+from coscribe.services.identity import NewSession
+from coscribe.services.reading import Renderings
+
+_GET = ["GET", "HEAD"]
+# A page holds a nonce and a visitor's state: it is asked for again every time, but the browser may go back to it.
+_PAGE_HEADERS = {"Cache-Control": "no-cache", "Vary": "Cookie"}
+_HIDDEN = {"X-Robots-Tag": "noindex, nofollow"}
+# Rises when the same text is rendered to other HTML, so that no reader keeps the old form.
+_RENDERER = 1
+_ACTIVITIES = 10
+# Looking for the last activities goes back this many entries of the log.
+_ACTIVITIES_WITHIN = 200
+_SUMMARY_POINTS = 400
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def add_pages(app: FastAPI, web: WebBuild) -> None:
+    """Add every page and file of the web client. Last: whatever no other route takes is theirs."""
+    pages = Pages(web)
+    router = APIRouter(route_class=pages.route_class(), include_in_schema=False)
+    for path in ("/", "/trash"):
+        router.add_api_route(path, pages.home, methods=_GET)
+    router.add_api_route("/new", pages.new, methods=_GET)
+    router.add_api_route("/d/{document_id}", pages.document, methods=_GET)
+    router.add_api_route("/s/{secret}", pages.exchange, methods=["GET"])
+    router.add_api_route("/r/{secret}", pages.read, methods=_GET)
+    files = APIRouter(include_in_schema=False)
+    files.add_api_route("/r/{secret}/body", pages.read_body, methods=_GET)
+    files.add_api_route("/r/{secret}/events", pages.read_events, methods=["GET"])
+    files.add_api_route("/assets/{name}", pages.asset, methods=_GET)
+    app.include_router(files)
+    app.include_router(router)
+    app.add_api_route("/{path:path}", pages.other, methods=_GET, include_in_schema=False)
+
+
+class Pages:
+    """The pages of one web build."""
+
+    def __init__(self, web: WebBuild) -> None:
+        self._web = web
+        self._renderings = Renderings()
+
+    def route_class(self) -> type[APIRoute]:
+        """Routes whose errors are pages for people."""
+        pages = self
+
+        class PageRoute(APIRoute):
+            def get_route_handler(self) -> Handler:
+                handler = super().get_route_handler()
+
+                async def for_people(request: Request) -> Response:
+                    try:
+                        return await handler(request)
+                    except CoscribeError as error:
+                        return pages.error(request, error)
+
+                return for_people
+
+        return PageRoute
+
+    def error(self, request: Request, error: CoscribeError) -> Response:
+        """The page of an error."""
+        headers = {"Cache-Control": "no-store", **_HIDDEN}
+        if isinstance(error, Unavailable):
+            headers["Retry-After"] = str(error.retry_after_s)
+        html = error_page(error, self._web, nonce_of(request))
+        return HTMLResponse(html, kind_of(error).status, headers)
+
+    # The web client's pages
+
+    async def home(self, request: Request, wiring: Wired) -> Response:
+        """The visitor's documents, or his trash."""
+        _, session = await _visitor(request, wiring)
+        return _page(request, wiring, self._web.home, session)
+
+    async def new(self, request: Request, wiring: Wired) -> Response:
+        """The editor; its script makes the document."""
+        _, session = await _visitor(request, wiring)
+        return _page(request, wiring, self._web.document, session, headers=_HIDDEN)
+
+    async def document(self, document_id: str, request: Request, wiring: Wired) -> Response:
+        """The editor. The page is the same where there is nothing to see; its script says so, the status too."""
+        caller, session = await _visitor(request, wiring)
+        status = 200
+        try:
+            await wiring.access.require(document_id, caller, Role.VIEWER)
+        except NotFound:
+            status = 404
+        return _page(request, wiring, self._web.document, session, status=status, headers=_HIDDEN)
+
+    async def exchange(self, secret: str, request: Request, wiring: Wired) -> Response:
+        """A commenter's or editor's link: its role becomes the visitor's own, and the secret leaves the address bar."""
+        caller, session = await _visitor(request, wiring)
+        document = await wiring.links.exchange(secret, caller.actor)
+        response = RedirectResponse(f"/d/{document.id}", 303, {"Cache-Control": "no-store", **_HIDDEN})
+        if session is not None:
+            set_cookie(response, session, wiring.settings)
+        return response
+
+    # View links
+
+    async def read(self, secret: str, request: Request, wiring: Wired) -> Response:
+        """The read page of a view link."""
+        document, _ = await wiring.links.reading(secret)
+        async with wiring.registry.hold(document) as room:
+            rendering = await self._renderings.of(room)
+            people, summary = room.people, " ".join(room.head_text(_SUMMARY_POINTS).split())
+        activities, last = await _latest(wiring, document)
+        position = f"{rendering.generation}.{rendering.seq}.{last}"
+        page = ReadPage(f"/r/{secret}", document, rendering, summary, position, people, activities)
+        html = read_page(page, self._web, nonce_of(request))
+        return HTMLResponse(html, headers={"Cache-Control": "private, no-cache", **_HIDDEN})
+
+    async def read_body(self, secret: str, request: Request, wiring: Wired) -> Response:
+        """The text alone, rendered; 304 while the reader has it already."""
+        document, _ = await wiring.links.reading(secret)
+        asked = request.headers.get("if-none-match", "")
+        async with wiring.registry.hold(document) as room:
+            headers = {"Cache-Control": "private, no-cache", "ETag": _tag(room.generation, room.seq), **_HIDDEN}
+            if matches(asked, headers["ETag"]):
+                return Response(status_code=304, headers=headers)
+            rendering = await self._renderings.of(room)
+        headers["ETag"] = _tag(rendering.generation, rendering.seq)
+        return HTMLResponse(rendering.html, headers=headers)
+
+    async def read_events(self, secret: str, request: Request, wiring: Wired, asked: Asked) -> Response:
+        """The document's feed, for the read page's script."""
+        document, caller = await wiring.links.reading(secret)
+        return await feed_response(request, wiring, document.id, caller, asked)
+
+    # Files, and everything else
+
+    async def asset(self, name: str, request: Request) -> Response:
+        """A file with a hashed name."""
+        found = self._web.asset(name, request)
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+    async def other(self, path: str, request: Request) -> Response:
+        """The icon and its like; else a page for people and a problem for programs."""
+        found = self._web.root_file(path, request)
+        if found is not None:
+            return found
+        if "text/html" in request.headers.get("accept", ""):
+            return self.error(request, NotFound("There is nothing at this address."))
+        raise HTTPException(404)
+
+
+async def _visitor(request: Request, wiring: Wiring) -> tuple[Caller, NewSession | None]:
+    """Who opens a page; a visitor without a session becomes a guest, whose new session is given along."""
+    caller = await caller_by_cookie(request, wiring)
+    if caller.principal is not None:
+        return caller, None
+    session = await wiring.identity.new_guest()
+    return Caller(session.principal), session
+
+
+def _page(
+    request: Request, wiring: Wiring, html: str, session: NewSession | None, *, status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:  # fmt: skip
+    """A page of the web client with this response's nonce, and the cookie of a new guest."""
+    html = html.replace("__CSP_NONCE__", nonce_of(request))
+    response = HTMLResponse(html, status, {**_PAGE_HEADERS, **(headers or {})})
+    if session is not None:
+        set_cookie(response, session, wiring.settings)
+    return response
+
+
+async def _latest(wiring: Wiring, document: Document) -> tuple[list[Activity], int]:
+    """The newest activities, newest first, and the id up to which the reader has been told."""
+    last = await wiring.activities.head(document.id)
+    after_seq = max(-1, document.seq - _ACTIVITIES_WITHIN)
+    found = await wiring.activities.of_document(document.id, after=0, after_seq=after_seq)
+    told = [activity for activity in found if activity.id <= last]
+    return told[: -_ACTIVITIES - 1 : -1], last
+
+
+def _tag(generation: int, seq: int) -> str:
+    return f'"{generation}.{seq}-{_RENDERER}"'
