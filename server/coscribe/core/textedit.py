@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from coscribe.core import unified
+from coscribe.core.alignment import Work
 from coscribe.core.splices import Splice, apply, compose_all
 from coscribe.core.textdiff import diff, refine
 from coscribe.core.units import Units, utf16_to_code_points
@@ -33,6 +34,8 @@ __all__ = [
 _MOST_READ = 10**9
 # How much longer it takes to cut the text into lines, or to count UTF-16 units where it is not ASCII.
 _SLOWER = 8
+# Lines of the text compared in looking for the hunks of diffs: about half a second.
+_MOST_COMPARISONS = 1_000_000
 # More places than this are replaced as one range: a million small operations would hold everybody up.
 _MOST_PLACES = 100_000
 # A find and replace can multiply what a request holds; this many characters take at most 256 MB.
@@ -125,10 +128,11 @@ def apply_edits(text: str, edits: Sequence[Edit], units: Units = Units.CODE_POIN
     """
     original = text
     steps: list[list[Splice]] = []
+    search = Work(_MOST_COMPARISONS)
     read = 0
     for index, edit in enumerate(edits):
         try:
-            step = _splices(text, _normalised(edit, index), units)
+            step = _splices(text, _normalised(edit, index), units, search)
         except ValueError as error:
             raise EditConflict(str(error), index=index) from None
         slow = isinstance(edit, UnifiedDiff) or (units is Units.UTF16 and not text.isascii())
@@ -148,7 +152,7 @@ def _normalised(edit: Edit, index: int) -> Edit:
     return type(edit)(**values)
 
 
-def _splices(text: str, edit: Edit, units: Units) -> list[Splice]:
+def _splices(text: str, edit: Edit, units: Units, search: Work) -> list[Splice]:
     """What one edit does to `text`; ValueError with a sentence when it cannot be made."""
     match edit:
         case Append():
@@ -164,7 +168,7 @@ def _splices(text: str, edit: Edit, units: Units) -> list[Splice]:
         case ReplaceLines():
             splices = _replace_lines(text, edit)
         case UnifiedDiff():
-            splices = unified.plan(text, unified.parse(edit.diff))
+            splices = unified.plan(text, unified.parse(edit.diff), search)
         case _:
             assert_never(edit)
     return splices

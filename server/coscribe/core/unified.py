@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from coscribe.core.alignment import Work
 from coscribe.core.splices import Splice, SpliceWriter, compose_all
 from coscribe.core.textdiff import lines_of
 
@@ -14,8 +15,6 @@ _HEADER = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @
 _NO_NEWLINE = "\\"
 # What may stand between hunks: the headers of another file would mean another document.
 _FILE_HEADERS = ("--- ", "+++ ", "diff ", "Index: ")
-# Lines of the text compared while looking for hunks away from their line numbers: about half a second.
-_MOST_COMPARISONS = 2_000_000
 _QUOTED = 60
 
 
@@ -100,18 +99,19 @@ def _line(lines: list[str], at: int, hunk: Hunk) -> tuple[str, str]:
     return line[0], line[1:] + "\n"
 
 
-def plan(text: str, hunks: Sequence[Hunk]) -> list[Splice]:
+def plan(text: str, hunks: Sequence[Hunk], work: Work) -> list[Splice]:
     """The splices that apply `hunks` to `text`; ValueError that names the hunk and the line that does not match.
 
     A hunk goes where its old lines are, nearest to its line number (moved as the hunk before it was), after that
     hunk. All its lines must match exactly. Only the newline at the end of the text may be missing on either side:
-    tools that know lines without newlines leave out "\\ No newline at end of file".
+    tools that know lines without newlines leave out "\\ No newline at end of file". Each comparison of a line takes a
+    step of `work`; without any left, a hunk is not looked for further.
     """
     bare = bool(text) and not text.endswith("\n")
     if not bare or any(not line.endswith("\n") for hunk in hunks for line in hunk.old):
-        return _splices(text, hunks)
+        return _splices(text, hunks, work)
     ended = text + "\n"
-    splices = _splices(ended, hunks)
+    splices = _splices(ended, hunks, work)
     tail = splices[-1].insert if splices and splices[-1].end == len(ended) else "\n"
     length = len(ended) + sum(len(splice.insert) - splice.delete for splice in splices)
     # An insert at the end that is empty leaves the newline of the line before it.
@@ -119,10 +119,10 @@ def plan(text: str, hunks: Sequence[Hunk]) -> list[Splice]:
     return compose_all([[Splice(len(text), 0, "\n")], splices, unend])
 
 
-def _splices(text: str, hunks: Sequence[Hunk]) -> list[Splice]:
+def _splices(text: str, hunks: Sequence[Hunk], work: Work) -> list[Splice]:
     lines = lines_of(text)
     starts = list(accumulate(map(len, lines), initial=0))
-    search = _Search(lines)
+    search = _Search(lines, work)
     writer = SpliceWriter()
     done = 0
     for hunk in hunks:
@@ -141,11 +141,11 @@ def _splices(text: str, hunks: Sequence[Hunk]) -> list[Splice]:
 class _Search:
     """Finds one hunk after the other."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], work: Work) -> None:
         self._lines = lines
         self._floor = 0
         self._drift = 0
-        self._left = _MOST_COMPARISONS
+        self._work = work
 
     def place(self, hunk: Hunk) -> int:
         """The line, from 0, at which the hunk starts."""
@@ -167,15 +167,15 @@ class _Search:
             for line in (expected + distance, expected - distance) if distance else (expected,):
                 if self._floor <= line <= last and self._same(old, line):
                     return line
-            if self._left <= 0:
+            if not self._work.left:
                 return None
         return None
 
     def _same(self, old: list[str], line: int) -> bool:
-        self._left -= 1
+        self._work.spend(1)
         if self._lines[line] != old[0]:
             return False
-        self._left -= len(old)
+        self._work.spend(len(old))
         return self._lines[line : line + len(old)] == old
 
     def _mismatch(self, hunk: Hunk, old: list[str], expected: int) -> str:
