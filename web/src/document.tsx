@@ -44,7 +44,7 @@ announceJoins(place('joins'))
 
 effect(() => {
   const name = ending.value?.kind === 'missing' ? 'Not found' : title.value || (doc.value ? 'Untitled' : '')
-  document.title = name ? `${name} – Coscribe` : 'Coscribe'
+  document.title = name ? `${name} - Coscribe` : 'Coscribe'
 })
 
 loadMe().catch((failed: unknown) => console.warn('Who we are is not known yet.', failed))

@@ -24,7 +24,7 @@ export const lost = computed(
 /** Whole seconds until the next attempt; null while one is under way. */
 export const secondsLeft = computed(() => {
   const state = session.value?.connection.value
-  if (!state || state.phase !== 'waiting' || state.retryAt === null) return null
+  if (state?.phase !== 'waiting' || state.retryAt === null) return null
   return Math.max(1, Math.ceil((state.retryAt - now.value) / 1000))
 })
 

@@ -18,11 +18,11 @@ export const announceJoins = (place: HTMLElement): void => {
   const leaving = new Map<string, ReturnType<typeof setTimeout>>()
   let joined: string[] = []
   let left: string[] = []
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let speaking = false
   let first = true
 
   const speak = (): void => {
-    timer = undefined
+    speaking = false
     if (here.size <= MOST_ANNOUNCED) {
       place.textContent = `${sentence(joined, 'joined')} ${sentence(left, 'left')}`.trim()
     }
@@ -30,7 +30,9 @@ export const announceJoins = (place: HTMLElement): void => {
     left = []
   }
   const soon = (): void => {
-    timer ??= setTimeout(speak, GATHER_MS)
+    if (speaking) return
+    speaking = true
+    setTimeout(speak, GATHER_MS)
   }
   const leave = (id: string, name: string): void => {
     leaving.delete(id)

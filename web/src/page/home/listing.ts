@@ -55,7 +55,7 @@ export const show = (trash: boolean, push: boolean): void => {
   items.value = []
   next.value = null
   phase.value = 'loading'
-  document.title = trash ? 'Trash – Coscribe' : 'Coscribe'
+  document.title = trash ? 'Trash - Coscribe' : 'Coscribe'
   void refresh()
 }
 
