@@ -102,7 +102,7 @@ function caretMarkers(view: EditorView): LayerMarker[] {
     .flatMap(caret => {
       const [spot] = RectangleMarker.forRange(view, '', EditorSelection.cursor(caret.head))
       if (!spot) return []
-      const below = spot.top < FLAG_HEIGHT_PX ? ' cs-caret-below' : ''
+      const below = spot.top - view.scrollDOM.scrollTop < FLAG_HEIGHT_PX ? ' cs-caret-below' : ''
       const leftward = spot.left + FLAG_WIDTH_PX > width ? ' cs-caret-leftward' : ''
       const named = caret.flagUntil > now
       return new CaretMarker(caret, spot.left, spot.top, spot.height, below + leftward, named)

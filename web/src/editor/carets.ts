@@ -58,6 +58,8 @@ class CaretFollower implements PluginValue {
 
   update(update: ViewUpdate): void {
     if (update.docChanged && this.#missing) this.#soon()
+    const moved = update.transactions.some(({ effects }) => effects.some(effect => effect.is(setCarets)))
+    if (moved) this.#hideLater()
   }
 
   destroy(): void {
@@ -81,7 +83,6 @@ class CaretFollower implements PluginValue {
     }
     if (sameCarets(carets, [...before.values()])) return
     this.view.dispatch({ effects: setCarets.of(carets) })
-    this.#hideLater()
   }
 
   #caret(clientId: number, state: AwarenessState, before: Caret | undefined): Caret | null {

@@ -1,8 +1,7 @@
-// The browser's database, as promises. `documents` remembers what this device holds, `updates` holds it.
+// The browser's database, as promises. One store: the updates of all documents that this device holds.
 const NAME = 'coscribe'
 const VERSION = 1
 
-export const DOCUMENTS = 'documents'
 export const UPDATES = 'updates'
 /** Index of `updates`: [document, generation]. */
 export const LINEAGE = 'lineage'
@@ -13,14 +12,6 @@ export interface StoredUpdate {
   document: string
   generation: number
   update: Uint8Array
-}
-
-export interface StoredDocument {
-  document: string
-  generation: number
-  role: string
-  /** When it was last opened, milliseconds since 1970. */
-  openedAt: number
 }
 
 /** Opens the database. Rejects where the browser offers none (private windows, disabled storage). */
@@ -39,7 +30,6 @@ export function openDatabase(): Promise<IDBDatabase> {
 }
 
 function createStores(database: IDBDatabase): void {
-  database.createObjectStore(DOCUMENTS, { keyPath: 'document' })
   const updates = database.createObjectStore(UPDATES, { autoIncrement: true })
   updates.createIndex(LINEAGE, ['document', 'generation'])
   updates.createIndex(DOCUMENT, 'document')

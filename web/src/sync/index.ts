@@ -1,7 +1,6 @@
 import { Session } from './session'
 import type { DocumentSession, OpenOptions } from './types'
 
-export { findLocalCopy } from './local-copy'
 export { mayWrite } from './session'
 export type * from './types'
 

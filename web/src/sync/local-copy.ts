@@ -2,36 +2,13 @@
 // never after a local change that may build on it.
 import { type ReadonlySignal, signal } from '@preact/signals'
 import * as Y from 'yjs'
-import {
-  asPromise,
-  committed,
-  DOCUMENT,
-  DOCUMENTS,
-  LINEAGE,
-  openDatabase,
-  type StoredDocument,
-  type StoredUpdate,
-  UPDATES,
-} from './database'
+import { asPromise, committed, DOCUMENT, LINEAGE, openDatabase, type StoredUpdate, UPDATES } from './database'
 
 const REMOTE_DELAY_MS = 500
 const COMPACT_ABOVE = 200 // rows; loading them one by one stays below some 50 ms
 
 /** `kept`: every local change is on this device. `failed`: the last write did not work; the next one tries again. */
 export type CopyState = 'kept' | 'writing' | 'failed'
-
-/** What this device holds of a document, null when nothing. For opening it without the server. */
-export async function findLocalCopy(document: string): Promise<StoredDocument | null> {
-  try {
-    const database = await openDatabase()
-    const row = await asPromise(database.transaction(DOCUMENTS).objectStore(DOCUMENTS).get(document))
-    database.close()
-    return (row as StoredDocument | undefined) ?? null
-  } catch {
-    // Without a database nothing is held.
-    return null
-  }
-}
 
 export class LocalCopy {
   readonly #state = signal<CopyState>('kept')
@@ -72,19 +49,6 @@ export class LocalCopy {
     }
   }
 
-  /** Remembers the role, so that the document can be opened without the server. */
-  async remember(role: string): Promise<void> {
-    try {
-      const transaction = (await this.#database).transaction(DOCUMENTS, 'readwrite')
-      const { document, generation } = this
-      const row: StoredDocument = { document, generation, role, openedAt: Date.now() }
-      transaction.objectStore(DOCUMENTS).put(row)
-      await committed(transaction)
-    } catch (error) {
-      console.warn('The copy on this device could not be written', error)
-    }
-  }
-
   /** Stores a change made here, now. */
   keepLocal(update: Uint8Array): void {
     if (this.#closed) return
@@ -111,8 +75,7 @@ export class LocalCopy {
     this.#closed = true
     this.#queue = []
     clearTimeout(this.#timer)
-    const transaction = (await this.#database).transaction([DOCUMENTS, UPDATES], 'readwrite')
-    transaction.objectStore(DOCUMENTS).delete(this.document)
+    const transaction = (await this.#database).transaction(UPDATES, 'readwrite')
     const updates = transaction.objectStore(UPDATES)
     const keys = await asPromise(updates.index(DOCUMENT).getAllKeys(this.document))
     for (const key of keys) updates.delete(key)

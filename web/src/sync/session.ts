@@ -133,7 +133,6 @@ export class Session implements DocumentSession {
       this.awareness.onChange(() => this.#refreshPeople()),
       this.#copy.state.subscribe(() => this.#count()),
       this.connection.subscribe(() => this.#count()),
-      this.role.subscribe(role => void this.#copy.remember(role)),
     )
     this.#refreshPeople()
   }

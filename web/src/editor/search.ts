@@ -1,0 +1,91 @@
+// Find and replace, loaded when it is first wanted. The browser's own search can not see lines that are not drawn.
+import { openSearchPanel, search, searchKeymap } from '@codemirror/search'
+import { EditorState, type Extension } from '@codemirror/state'
+import { EditorView, keymap } from '@codemirror/view'
+
+const phrases = EditorState.phrases.of({
+  next: 'Next',
+  previous: 'Previous',
+  'match case': 'Match case',
+  regexp: 'Pattern',
+  'by word': 'Whole words',
+  replace: 'Replace',
+  'replace all': 'Replace all',
+  close: 'Close find and replace',
+  'replaced match on line $': 'Replaced the match in line $',
+  'replaced $ matches': 'Replaced $ matches',
+  'current match': 'Match',
+  'on line': 'in line',
+})
+
+const look = EditorView.theme({
+  '.cm-panels': {
+    backgroundColor: 'var(--raised, var(--paper))',
+    color: 'var(--ink)',
+    font: '14px/1.5 system-ui, sans-serif',
+  },
+  '.cm-panels-top': { borderBottom: '1px solid var(--hair, var(--line))' },
+  '.cm-panel.cm-search': {
+    display: 'flex',
+    flexWrap: 'wrap',
+    alignItems: 'center',
+    gap: '6px',
+    padding: '8px 44px 8px 12px',
+  },
+  '.cm-panel.cm-search br': { display: 'block', width: '100%', content: '""' },
+  '.cm-panel.cm-search label': { display: 'inline-flex', alignItems: 'center', gap: '4px', fontSize: '13px' },
+  // One selection is all there is.
+  '.cm-panel.cm-search [name=select]': { display: 'none' },
+  '.cm-panel.cm-search .cm-textfield': {
+    flex: '0 1 240px',
+    minWidth: '120px',
+    minHeight: '32px',
+    margin: '0',
+    padding: '0 8px',
+    border: '1px solid var(--line)',
+    borderRadius: 'var(--corner, 6px)',
+    backgroundColor: 'var(--paper)',
+    color: 'var(--ink)',
+    fontSize: '14px',
+  },
+  '.cm-panel.cm-search .cm-button': {
+    minHeight: '32px',
+    margin: '0',
+    padding: '0 10px',
+    border: '1px solid transparent',
+    borderRadius: 'var(--corner, 6px)',
+    background: 'transparent',
+    color: 'var(--ink)',
+    fontSize: '14px',
+    cursor: 'pointer',
+  },
+  '.cm-panel.cm-search .cm-button:hover': { backgroundColor: 'var(--sunken, var(--hair))' },
+  '.cm-panel.cm-search .cm-dialog-close, .cm-panel.cm-search [name=close]': {
+    position: 'absolute',
+    top: '8px',
+    right: '8px',
+    width: '32px',
+    height: '32px',
+    color: 'var(--ink)',
+    fontSize: '18px',
+    cursor: 'pointer',
+  },
+  '.cm-searchMatch': { backgroundColor: 'var(--match, #ffe49a)', borderRadius: '2px' },
+  '.cm-searchMatch-selected': { outline: '2px solid var(--accent)' },
+  '@media (pointer: coarse)': {
+    '.cm-panel.cm-search .cm-button, .cm-panel.cm-search .cm-textfield': { minHeight: '40px' },
+  },
+})
+
+const keys = searchKeymap.filter(({ key }) => key === 'F3' || key === 'Mod-g' || key === 'Escape')
+
+export const searchExtension: Extension = [search({ top: true }), keymap.of(keys), phrases, look]
+
+/** Opens the panel, or goes to it; `replace` goes to its second field. */
+export function showSearch(view: EditorView, replace: boolean): void {
+  openSearchPanel(view)
+  if (!replace) return
+  const field = view.dom.querySelector<HTMLInputElement>('.cm-search [name=replace]')
+  field?.focus()
+  field?.select()
+}
