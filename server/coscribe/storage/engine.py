@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -118,8 +120,25 @@ def sqlite_migration_engine(url: URL) -> Engine:
     Foreign keys are off: a later migration rebuilds tables, and dropping the old one would cascade.
     """
     engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+    event.listen(engine, "connect", _switch_to_wal)
     _prepare_sqlite(engine, "foreign_keys=OFF", *_WRITER_PRAGMAS)
     return engine
+
+
+def _switch_to_wal(connection: Any, record: object) -> None:
+    """Make a new file a WAL file. SQLite's busy_timeout does not hold for this, so it is tried again by hand."""
+    del record
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            # Another process is just doing the same.
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -127,8 +146,7 @@ def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert 
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-# FULL: the log is on the disk when COMMIT returns (rule D3). WAL is a property of the file, so readers need
-# not ask.
+# FULL: the log is on the disk when COMMIT returns (rule D3). WAL is a property of the file: readers need not ask.
 _WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 
 
