@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
         (), description="Further origins that browsers may use, as a JSON list: [\"https://docs.example.org\"]."
     )
     secure_cookies: bool = Field(False, description="Mark cookies Secure; switch on behind HTTPS.")
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
     log_json: bool = Field(False, description="One JSON object a line in place of readable lines.")
 
     max_frame_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest WebSocket frame or request body.")

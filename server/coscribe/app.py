@@ -1,0 +1,219 @@
+"""The composition root: where the parts of a server meet."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+
+from coscribe.api import socket
+from coscribe.api.access_log import AccessLog
+from coscribe.api.assets import WebBuild
+from coscribe.api.headers import SecurityHeaders
+from coscribe.api.pages import add_pages
+from coscribe.api.rest import TAGS, Application, add_rest
+from coscribe.api.wiring import Wiring
+from coscribe.config import Settings
+from coscribe.core.intake import Limits
+from coscribe.errors import CoscribeError
+from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.registry import Registry, Storage
+from coscribe.services.access import AccessService
+from coscribe.services.chronicle import Chronicle
+from coscribe.services.documents import DocumentService
+from coscribe.services.identity import IdentityService, new_token
+from coscribe.services.links import LinkService
+from coscribe.services.texts import TextService
+from coscribe.storage.activities import SqlActivities
+from coscribe.storage.documents import SqlDocuments
+from coscribe.storage.engine import Database
+from coscribe.storage.grants import SqlGrants
+from coscribe.storage.health import SqlHealth
+from coscribe.storage.principals import SqlPrincipals
+from coscribe.storage.update_log import SqlUpdateLog
+
+_log = structlog.get_logger(__name__)
+
+_SECRET_FILE = "secret"  # noqa: S105 - a file's name
+_DATABASE_FILE = "coscribe.db"
+# 256 bits; shorter keys of an operator's own can be guessed from one cookie.
+_SECRET_BYTES = 32
+_SECRET_LEAST = 32
+# How soon a background task that failed is tried again.
+_AGAIN_AFTER_S = 5.0
+
+
+def create_app(settings: Settings, *, web: WebBuild | None = None, stop: asyncio.Event | None = None) -> FastAPI:
+    """The ASGI application on a database whose schema is up to date; pages only with a web build.
+
+    `stop` is set by whoever ends the server, at once when that is asked for: open streams end with it.
+    """
+    stopped = stop or asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Wiring]]:
+        async with running(settings, stopped) as wiring:
+            yield {"wiring": wiring}
+
+    app = Application(
+        title="Coscribe",
+        summary="Write one document together, follow it live, script it.",
+        version=version("coscribe"),
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_rest(app)
+    app.include_router(socket.router)
+    if web is not None:
+        add_pages(app, web)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(AccessLog)
+    return app
+
+
+@asynccontextmanager
+async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Wiring]:
+    """The parts of a server, alive; at the end everything that was accepted is durable.
+
+    Rooms close as soon as `stop` is set, while the server still waits for its connections: both fit in 5 s.
+    """
+    database = Database.open(database_url(settings))
+    try:
+        wiring = _wire(settings, database, stop)
+        wiring.registry.start()
+        closing = asyncio.create_task(_close_at(stop, wiring.registry), name="close")
+        patrol = asyncio.create_task(_patrol(wiring), name="patrol")
+        try:
+            yield wiring
+        finally:
+            stop.set()
+            await asyncio.gather(closing, patrol)
+    finally:
+        await database.close()
+
+
+async def _close_at(stop: asyncio.Event, registry: Registry) -> None:
+    await stop.wait()
+    await registry.close()
+
+
+async def _patrol(wiring: Wiring) -> None:
+    """Keep the patrol of access alive: storage that is away for a while, for one, must not end it."""
+    while not wiring.stop.is_set():
+        try:
+            await wiring.access.patrol(wiring.stop)
+        except Exception:  # noqa: BLE001 - whatever it was, access must go on being checked
+            _log.exception("the patrol of access was interrupted")
+            try:
+                async with asyncio.timeout(_AGAIN_AFTER_S):
+                    await wiring.stop.wait()
+            except TimeoutError:
+                continue
+
+
+def _wire(settings: Settings, database: Database, stop: asyncio.Event) -> Wiring:
+    documents, activities = SqlDocuments(database), SqlActivities(database)
+    grants, principals = SqlGrants(database), SqlPrincipals(database)
+    hub = ActivityHub()
+    registry = Registry(
+        Storage(SqlUpdateLog(database), documents, activities, principals),
+        hub,
+        limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes),
+        idle_s=settings.room_idle_s,
+        watch=_log.warning,
+    )
+    access = AccessService(documents, grants, registry)
+    chronicle = Chronicle(documents, registry, hub)
+    texts = TextService(access, registry, max_document_bytes=settings.max_document_bytes)
+    return Wiring(
+        settings=settings,
+        registry=registry,
+        hub=hub,
+        activities=activities,
+        access=access,
+        documents=DocumentService(
+            documents,
+            principals,
+            grants,
+            access=access,
+            texts=texts,
+            chronicle=chronicle,
+            registry=registry,
+        ),
+        texts=texts,
+        identity=IdentityService(
+            principals, grants, registry, key=cookie_key(settings), session_days=settings.session_days
+        ),
+        links=LinkService(access, documents, grants, chronicle),
+        health=SqlHealth(database),
+        stop=stop,
+    )
+
+
+async def add_token(settings: Settings, name: str) -> str:
+    """Store a new bearer token, beside a running server too, and give its secret."""
+    secret, token, principal = new_token(name)
+    database = Database.open(database_url(settings))
+    try:
+        await SqlPrincipals(database).add_token(token, principal)
+    finally:
+        await database.close()
+    return secret
+
+
+def database_url(settings: Settings) -> str:
+    """The configured database, or a SQLite file in the data directory, which is made for it."""
+    if settings.database_url is not None:
+        return settings.database_url
+    return f"sqlite+aiosqlite:///{data_dir(settings) / _DATABASE_FILE}"
+
+
+def data_dir(settings: Settings) -> Path:
+    """The data directory, for nobody else to read; raises CoscribeError when it cannot be made or written to."""
+    folder = settings.data_dir.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CoscribeError(f"The data directory {folder} cannot be made: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CoscribeError(f"The data directory {folder} cannot be written to.")
+    return folder
+
+
+def cookie_key(settings: Settings) -> str:
+    """The key that signs cookies: the configured one, else one that is made and kept in the data directory."""
+    if settings.secret is not None:
+        key = settings.secret.get_secret_value()
+        if len(key) < _SECRET_LEAST:
+            raise CoscribeError(f"COSCRIBE_SECRET must have at least {_SECRET_LEAST} characters.")
+        return key
+    file = data_dir(settings) / _SECRET_FILE
+    try:
+        return file.read_text("utf-8").strip() or _new_key(file)
+    except FileNotFoundError:
+        return _new_key(file)
+    except OSError as error:
+        raise CoscribeError(f"The secret in {file} cannot be read: {error.strerror}.") from error
+
+
+def _new_key(file: Path) -> str:
+    """Written beside and linked into place: of two servers that start at once, both use the key that was first."""
+    made = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(secrets.token_urlsafe(_SECRET_BYTES) + "\n")
+    try:
+        os.link(made, file)
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()
+    return file.read_text("utf-8").strip()

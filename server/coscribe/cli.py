@@ -1,0 +1,129 @@
+"""The command `coscribe`. Libraries are loaded by the commands that need them, so that --help answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coscribe.errors import CoscribeError
+
+if TYPE_CHECKING:
+    from coscribe.config import Settings
+
+Command = Callable[["Settings", argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 1 after an error that is told in a sentence, 2 for a wrong call."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    run: Command | None = getattr(options, "run", None)
+    if run is None:
+        parser.print_help()
+        return 2
+    try:
+        run(_settings(options), options)
+    except CoscribeError as error:
+        print(f"coscribe: {_told(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _told(error: CoscribeError) -> str:
+    """The error's sentence, and the first line of what a database driver said, without passwords."""
+    from coscribe.telemetry import without_secrets  # noqa: PLC0415
+
+    cause = getattr(error.__cause__, "orig", error.__cause__)
+    lines = str(cause or "").strip().splitlines()
+    return without_secrets(f"{error} ({lines[0]})" if lines and not isinstance(cause, ValueError) else str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coscribe",
+        description="A collaborative text editor that people host themselves.",
+        epilog="Every option is also in the environment, --port as COSCRIBE_PORT; docs/operations.md has all settings.",
+    )
+    parser.add_argument("--version", action="version", version=f"coscribe {version('coscribe')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="bring the database up to date and serve")
+    serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default 8000)")
+    _add_places(serve)
+    serve.set_defaults(run=_serve)
+
+    migrate = commands.add_parser("migrate", help="bring the database up to date")
+    _add_places(migrate)
+    migrate.set_defaults(run=_migrate)
+
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document")
+    openapi.set_defaults(run=_openapi)
+
+    token = commands.add_parser("token", help="bearer tokens for scripts")
+    actions = token.add_subparsers(title="actions", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="make a token and print it, this once")
+    create.add_argument("--name", required=True, help="the name that people see the token's work under")
+    _add_places(create)
+    create.set_defaults(run=_create_token)
+    return parser
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, help="folder of the SQLite file and the secret (default data)")
+    parser.add_argument("--database-url", help="another database, postgresql+asyncpg://user:password@host/name")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings of the environment, overridden by the options that were given."""
+    from pydantic import ValidationError  # noqa: PLC0415 - a tenth of a second that --help does not pay
+    from pydantic_settings import SettingsError  # noqa: PLC0415 - see above
+
+    from coscribe.config import Settings  # noqa: PLC0415 - see above
+
+    names = ("host", "port", "data_dir", "database_url")
+    given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise CoscribeError(f"A setting cannot be used: {wrong}.") from error
+    except SettingsError as error:
+        raise CoscribeError(f"A setting cannot be used: {error}.") from error
+
+
+def _serve(settings: Settings, _options: argparse.Namespace) -> None:
+    from coscribe.serving import serve  # noqa: PLC0415 - loads the whole server
+
+    serve(settings)
+
+
+def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
+    from coscribe.app import database_url  # noqa: PLC0415 - loads the whole server
+    from coscribe.storage.migrate import upgrade  # noqa: PLC0415
+
+    upgrade(database_url(settings))
+
+
+def _openapi(settings: Settings, _options: argparse.Namespace) -> None:
+    import json  # noqa: PLC0415
+
+    from coscribe.app import create_app  # noqa: PLC0415 - loads the whole server
+
+    print(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))
+
+
+def _create_token(settings: Settings, options: argparse.Namespace) -> None:
+    import asyncio  # noqa: PLC0415
+
+    from coscribe.app import add_token, database_url  # noqa: PLC0415 - loads the whole server
+    from coscribe.storage.migrate import upgrade  # noqa: PLC0415
+
+    upgrade(database_url(settings))
+    print(asyncio.run(add_token(settings, options.name)))

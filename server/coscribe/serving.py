@@ -1,0 +1,98 @@
+"""One server process: uvicorn with our limits, the listening socket, and a prompt end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import FrameType
+
+import uvicorn
+
+from coscribe import telemetry
+from coscribe.api.assets import WebBuild
+from coscribe.api.http_connection import CuttableHttp
+from coscribe.app import create_app, database_url
+from coscribe.config import Settings
+from coscribe.errors import CoscribeError
+from coscribe.storage.migrate import upgrade
+
+# Of the five seconds that a stop may take: open connections get four, rooms close meanwhile.
+_GRACEFUL_S = 4
+# A peer that answers no ping for so long is gone.
+_PING_S = 20.0
+_BACKLOG = 2048
+
+
+def serve(settings: Settings) -> None:
+    """Bring the database up to date and serve until a signal says stop; raises CoscribeError when it cannot start."""
+    web = WebBuild.load()
+    telemetry.configure(settings.log_level, as_json=settings.log_json)
+    listener = _listener(settings.host, settings.port)
+    with listener:
+        upgrade(database_url(settings))
+        stop = asyncio.Event()
+        app = create_app(settings, web=web, stop=stop)
+        _Server(_config(app, settings), stop, _address(listener)).run(sockets=[listener])
+
+
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=CuttableHttp,
+        ws="websockets-sansio",
+        ws_max_size=settings.max_frame_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=_PING_S,
+        ws_ping_timeout=_PING_S,
+        timeout_graceful_shutdown=_GRACEFUL_S,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+    )
+
+
+class _Server(uvicorn.Server):
+    """Sets `stop` in the moment of the signal: uvicorn ends the lifespan only when every stream is closed."""
+
+    def __init__(self, config: uvicorn.Config, stop: asyncio.Event, address: str) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start and say where."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        print(f"Coscribe is ready at {self._address}", flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take SIGTERM or SIGINT."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            # Also wakes the loop, which a signal alone does not.
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A bound socket; raises CoscribeError when the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CoscribeError(f"The address {host} cannot be used: {error.strerror}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = f"Port {port} of {host} cannot be used: {error.strerror}. Choose another with --port."
+        raise CoscribeError(reason) from error
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
