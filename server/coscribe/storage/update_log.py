@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -119,22 +119,31 @@ class SqlUpdateLog:
                 await connection.execute(insert_into(connection, snapshots).values(row).on_conflict_do_nothing())
 
 
-async def _allot(connection: AsyncConnection, batch: Iterable[Append]) -> list[_Placed]:
-    """Raise each document's seq, in order of id so that two batches never wait for each other in a circle."""
-    placed = []
-    for append in sorted(batch, key=lambda item: item.document_id):
-        changes: dict[Any, Any] = {documents.c.seq: documents.c.seq + len(append.entries)}
-        if append.entries:
-            changes[documents.c.updated_at] = append.entries[-1].at
-        statement = (
-            update(documents)
-            .where(documents.c.id == append.document_id, documents.c.generation == append.generation)
-            .values(changes)
-            .returning(documents.c.seq)
-        )
-        seq = (await connection.execute(statement)).scalar()
-        if seq is not None:
-            placed.append((append, int(seq)))
+async def _allot(connection: AsyncConnection, batch: Sequence[Append]) -> list[_Placed]:
+    """Lock the documents' rows and raise their seqs: two statements for a batch, however many documents it has.
+
+    Rows are locked in order of id, so that two batches never wait for each other in a circle. On SQLite the
+    transaction itself is the lock.
+    """
+    lock = (
+        select(documents.c.id, documents.c.generation, documents.c.seq)
+        .where(documents.c.id.in_([append.document_id for append in batch]))
+        .order_by(documents.c.id)
+        .with_for_update(key_share=True)
+    )
+    heads = {(row.id, row.generation): row.seq for row in await connection.execute(lock)}
+    placed = [
+        (append, heads[place] + len(append.entries))
+        for append in batch
+        if (place := (append.document_id, append.generation)) in heads
+    ]
+    raised = [
+        {"of": append.document_id, "seq": seq, "updated_at": append.entries[-1].at}
+        for append, seq in placed
+        if append.entries
+    ]
+    if raised:
+        await connection.execute(update(documents).where(documents.c.id == bindparam("of")), raised)
     return placed
 
 
