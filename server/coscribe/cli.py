@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -13,6 +14,9 @@ from coscribe.errors import CoscribeError
 
 if TYPE_CHECKING:
     from coscribe.config import Settings
+
+# Databases and secrets are for the account that runs the server, also in a folder that was there before.
+_NOBODY_ELSE = 0o077
 
 Command = Callable[["Settings", argparse.Namespace], None]
 
@@ -25,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if run is None:
         parser.print_help()
         return 2
+    os.umask(_NOBODY_ELSE)
     try:
         run(_settings(options), options)
     except CoscribeError as error:

@@ -1,4 +1,4 @@
-"""Settings: read once at the start, frozen, units in the names. Every one is also `COSCRIBE_<NAME>` in the environment."""
+"""Settings: read once at the start, frozen, units in the names. Each is also `COSCRIBE_<NAME>` in the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Settings(BaseSettings):
         None, description="Key that signs cookies; made and kept in the data directory when absent."
     )
     origins: tuple[str, ...] = Field(
-        (), description="Further origins that browsers may use, as a JSON list: [\"https://docs.example.org\"]."
+        (), description='Further origins that browsers may use, as a JSON list: ["https://docs.example.org"].'
     )
     secure_cookies: bool = Field(False, description="Mark cookies Secure; switch on behind HTTPS.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
@@ -32,9 +32,13 @@ class Settings(BaseSettings):
 
     max_frame_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest WebSocket frame or request body.")
     max_document_bytes: int = Field(20 * 2**20, ge=2**16, description="Largest text of a document, UTF-8.")
-    max_outbox_bytes: int = Field(4 * 2**20, ge=2**16, description="Unsent bytes a session may owe before it turns stale.")
+    max_outbox_bytes: int = Field(
+        4 * 2**20, ge=2**16, description="Unsent bytes a session may owe before it turns stale."
+    )
     max_unsaved_bytes: int = Field(
-        32 * 2**20, ge=2**16, description="Accepted bytes a room keeps while the database is away; then it is read-only."
+        32 * 2**20,
+        ge=2**16,
+        description="Accepted bytes a room keeps while the database is away; then it is read-only.",
     )
     max_sessions_per_document: int = Field(2000, ge=1, description="Open connections of one document.")
     max_feed_readers: int = Field(5000, ge=1, description="Open event streams of this server.")

@@ -1,4 +1,4 @@
-"""One tree of errors. The edge maps each class to a problem+json status and a WebSocket close code (api/problems.py)."""
+"""One tree of errors. api/problems.py maps each class to a problem+json status and a WebSocket close code."""
 
 
 class CoscribeError(Exception):

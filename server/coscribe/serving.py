@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from importlib.metadata import version
 from types import FrameType
 
+import structlog
 import uvicorn
 
 from coscribe import telemetry
@@ -15,6 +17,8 @@ from coscribe.app import create_app, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.storage.migrate import upgrade
+
+_log = structlog.get_logger(__name__)
 
 # Of the five seconds that a stop may take: open connections get four, rooms close meanwhile.
 _GRACEFUL_S = 4
@@ -65,7 +69,14 @@ class _Server(uvicorn.Server):
         """Start and say where."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        _log.info("started", version=version("coscribe"), address=self._address)
         print(f"Coscribe is ready at {self._address}", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let connections end and rooms close."""
+        _log.info("stopping", connections=len(self.server_state.connections))
+        await super().shutdown(sockets)
+        _log.info("stopped")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take SIGTERM or SIGINT."""

@@ -27,7 +27,7 @@ _SECRETS = re.compile(
 )
 # C0, C1 and what turns text around or ends lines in some viewers.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_NOISY = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "aiosqlite", "sqlalchemy.engine")
+_NOISY = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "aiosqlite", "sqlalchemy", "alembic")
 
 
 def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:

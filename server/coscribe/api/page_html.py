@@ -18,7 +18,6 @@ from coscribe.model import Activity, ActivityKind, Document
 from coscribe.services.reading import Rendering
 
 UNTITLED = "Untitled"
-_SUMMARY_MOST = 200
 
 # Runs before the first paint, so that a theme set by hand never flashes the other one.
 _THEME = (
@@ -43,7 +42,6 @@ class ReadPage:
     address: str
     document: Document
     rendering: Rendering
-    summary: str
     position: str
     people: Sequence[dict[str, Any]]
     activities: Sequence[Activity]
@@ -58,7 +56,7 @@ def read_page(page: ReadPage, web: WebBuild, nonce: str) -> str:
         head=_head(web, nonce, web.read_scripts),
         title=escape(document.title or UNTITLED),
         title_class=title_class,
-        summary=escape(page.summary[:_SUMMARY_MOST]),
+        summary=escape(page.rendering.summary),
         address=escape(page.address),
         people="".join(f"<li>{escape(str(person['name']))}</li>" for person in page.people),
         changed=_iso(document.updated_at),

@@ -33,7 +33,6 @@ _RENDERER = 1
 _ACTIVITIES = 10
 # Looking for the last activities goes back this many entries of the log.
 _ACTIVITIES_WITHIN = 200
-_SUMMARY_POINTS = 400
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -128,10 +127,10 @@ class Pages:
         document, _ = await wiring.links.reading(secret)
         async with wiring.registry.hold(document) as room:
             rendering = await self._renderings.of(room)
-            people, summary = room.people, " ".join(room.head_text(_SUMMARY_POINTS).split())
+            people = room.people
         activities, last = await _latest(wiring, document)
         position = f"{rendering.generation}.{rendering.seq}.{last}"
-        page = ReadPage(f"/r/{secret}", document, rendering, summary, position, people, activities)
+        page = ReadPage(f"/r/{secret}", document, rendering, position, people, activities)
         html = read_page(page, self._web, nonce_of(request))
         return HTMLResponse(html, headers={"Cache-Control": "private, no-cache", **_HIDDEN})
 
@@ -144,8 +143,10 @@ class Pages:
             if matches(asked, headers["ETag"]):
                 return Response(status_code=304, headers=headers)
             rendering = await self._renderings.of(room)
-        headers["ETag"] = _tag(rendering.generation, rendering.seq)
-        return HTMLResponse(rendering.html, headers=headers)
+        headers |= {"ETag": _tag(rendering.generation, rendering.seq), "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return HTMLResponse(rendering.compressed, headers={**headers, "Content-Encoding": "gzip"})
+        return HTMLResponse(rendering.body, headers=headers)
 
     async def read_events(self, secret: str, request: Request, wiring: Wired, asked: Asked) -> Response:
         """The document's feed, for the read page's script."""
