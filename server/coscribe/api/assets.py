@@ -17,7 +17,7 @@ from coscribe.errors import CoscribeError
 
 FOLDER = Path(__file__).parents[1] / "web"
 _READ_PAGE = "src/read.ts"
-_IMMUTABLE = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
 # Not in every system's table.
 _MEDIA_TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 # Pictures and fonts are compressed already, and below a packet there is nothing to win.
@@ -77,16 +77,6 @@ class WebBuild:
             assets={path.name: WebFile(path) for path in (folder / "assets").iterdir()},
             root={path.name: WebFile(path) for path in folder.iterdir() if _is_root_file(path)},
         )
-
-    def asset(self, name: str, request: Request) -> Response | None:
-        """A file with a hashed name, to be kept for ever; None when there is none of that name."""
-        file = self.assets.get(name)
-        return None if file is None else file.response(request, cache_control=_IMMUTABLE)
-
-    def root_file(self, name: str, request: Request) -> Response | None:
-        """A file with a name of its own (icon, manifest, service worker), to be asked for again; or None."""
-        file = self.root.get(name)
-        return None if file is None else file.response(request, cache_control="no-cache")
 
 
 def _is_root_file(path: Path) -> bool:

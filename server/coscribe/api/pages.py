@@ -10,13 +10,13 @@ from fastapi.routing import APIRoute, APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from coscribe.api.assets import WebBuild
+from coscribe.api.assets import IMMUTABLE, WebBuild
 from coscribe.api.callers import caller_by_cookie, set_cookie
 from coscribe.api.etags import matches
 from coscribe.api.feeds import Asked, feed_response
 from coscribe.api.headers import nonce_of
 from coscribe.api.page_html import ReadPage, error_page, read_page
-from coscribe.api.problems import kind_of
+from coscribe.api.problems import kind_of, on_http_error
 from coscribe.api.wiring import Wired, Wiring
 from coscribe.errors import CoscribeError, NotFound, Unavailable
 from coscribe.model import Activity, Document, Role
@@ -38,7 +38,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def add_pages(app: FastAPI, web: WebBuild) -> None:
-    """Add every page and file of the web client. Last: whatever no other route takes is theirs."""
+    """Add every page and file of the web client; after `add_rest`, whose answer to unknown addresses they refine."""
     pages = Pages(web)
     router = APIRouter(route_class=pages.route_class(), include_in_schema=False)
     for path in ("/", "/trash"):
@@ -51,9 +51,11 @@ def add_pages(app: FastAPI, web: WebBuild) -> None:
     files.add_api_route("/r/{secret}/body", pages.read_body, methods=_GET)
     files.add_api_route("/r/{secret}/events", pages.read_events, methods=["GET"])
     files.add_api_route("/assets/{name}", pages.asset, methods=_GET)
+    for name in web.root:
+        files.add_api_route(f"/{name}", pages.root_file, methods=_GET)
     app.include_router(files)
     app.include_router(router)
-    app.add_api_route("/{path:path}", pages.other, methods=_GET, include_in_schema=False)
+    app.add_exception_handler(HTTPException, pages.on_http_error)
 
 
 class Pages:
@@ -157,19 +159,22 @@ class Pages:
 
     async def asset(self, name: str, request: Request) -> Response:
         """A file with a hashed name."""
-        found = self._web.asset(name, request)
-        if found is None:
+        file = self._web.assets.get(name)
+        if file is None:
             raise HTTPException(404)
-        return found
+        return file.response(request, cache_control=IMMUTABLE)
 
-    async def other(self, path: str, request: Request) -> Response:
-        """The icon and its like; else a page for people and a problem for programs."""
-        found = self._web.root_file(path, request)
-        if found is not None:
-            return found
-        if "text/html" in request.headers.get("accept", ""):
+    async def root_file(self, request: Request) -> Response:
+        """The icon, the service worker and their like, whose names stay."""
+        return self._web.root[request.url.path[1:]].response(request, cache_control="no-cache")
+
+    async def on_http_error(self, request: Request, error: Exception) -> Response:
+        """Exception handler: an address that does not exist is a page for people and a problem for programs."""
+        is_unknown = isinstance(error, HTTPException) and error.status_code == 404
+        for_people = "text/html" in request.headers.get("accept", "")
+        if is_unknown and for_people and not request.url.path.startswith("/api/"):
             return self.error(request, NotFound("There is nothing at this address."))
-        raise HTTPException(404)
+        return await on_http_error(request, error)
 
 
 async def _visitor(request: Request, wiring: Wiring) -> tuple[Caller, NewSession | None]:
