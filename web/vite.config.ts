@@ -17,10 +17,6 @@ export default defineConfig({
   },
   // Replaced by the server with a fresh nonce in every response.
   html: { cspNonce: '__CSP_NONCE__' },
-  resolve: {
-    // @codemirror/lang-markdown pulls in the HTML, CSS and JavaScript parsers: 66 KB gzip that Markdown text never needs.
-    alias: { '@codemirror/lang-html': at('src/editor/plain-html.ts') },
-  },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   server: {
     host: '127.0.0.1',

@@ -1,27 +1,19 @@
 // The editor of one document: a CodeMirror view bound to the session's text.
-import { commonmarkLanguage, markdown, pasteURLAsLink } from '@codemirror/lang-markdown'
 import { Compartment, EditorState, type Extension } from '@codemirror/state'
 import { EditorView, keymap, placeholder } from '@codemirror/view'
-import { GFM } from '@lezer/markdown'
 import type { DocumentSession } from '../sync/types'
 import { TextBinding, visibleText } from './binding'
 import { caretLayers } from './caret-layer'
 import { caretField, followCarets, raiseFlag, setCarets } from './carets'
 import { type Commands, commandsFor, keysFor } from './keys'
+import { markdown } from './language'
 import { look } from './look'
+import { pasteAddress } from './marks'
 import { shareCaret } from './share-caret'
 import { TextInfo } from './text-info'
 import type { CommandName, EditorHandle, EditorOptions } from './types'
 
 export type * from './types'
-
-const language = markdown({
-  base: commonmarkLanguage,
-  extensions: [GFM],
-  addKeymap: false,
-  completeHTMLTags: false,
-  pasteURLAsLink: false,
-})
 
 /** Makes an editor inside `options.parent`. The session must be synced: the view shows its text as it is now. */
 export function createEditor(options: EditorOptions): EditorHandle {
@@ -103,8 +95,8 @@ class Editor implements EditorHandle {
       this.#access.of(access(readOnly)),
       this.#search.of([]),
       keymap.of(keysFor(this.#commands, (_view, replace) => void this.openSearch(replace))),
-      language,
-      pasteURLAsLink,
+      markdown,
+      pasteAddress,
       look,
       caretLayers,
       followCarets(session),

@@ -1,8 +1,8 @@
 // The keys of the editor and the commands behind them. Tab is bound in lists only: elsewhere it leaves the editor.
 import { moveLineDown, moveLineUp, standardKeymap } from '@codemirror/commands'
-import { deleteMarkupBackward, insertNewlineContinueMarkupCommand } from '@codemirror/lang-markdown'
 import type { Command, EditorView, KeyBinding } from '@codemirror/view'
 import { toggleHeading, toggleList, toggleQuote, toggleTask } from './blocks'
+import { continueMarkup, deleteMarkup } from './continue'
 import { indentItem, outdentItem } from './indent'
 import { insertLink, toggleMark } from './marks'
 import type { CommandName } from './types'
@@ -59,9 +59,6 @@ const shortcuts: readonly [string, CommandName][] = [
   ['Mod-y', 'redo'],
 ]
 
-/** Enter goes on with a list or a quote; in an empty item it ends it. */
-const continueList = insertNewlineContinueMarkupCommand({ nonTightLists: false })
-
 /** All key bindings; `find` opens the search panel. */
 export function keysFor(
   commands: Commands,
@@ -80,8 +77,8 @@ export function keysFor(
     { key: 'Mod-h', mac: 'Mod-Alt-f', run: open(true), scope: 'editor search-panel' },
     { key: 'Alt-f', run: open(true), scope: 'editor search-panel' },
     { key: 'Tab', run: indentItem, shift: outdentItem },
-    { key: 'Enter', run: continueList },
-    { key: 'Backspace', run: deleteMarkupBackward },
+    { key: 'Enter', run: continueMarkup },
+    { key: 'Backspace', run: deleteMarkup },
     ...standardKeymap,
   ]
 }

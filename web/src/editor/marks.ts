@@ -8,6 +8,7 @@ import {
   type SelectionRange,
   type StateCommand,
 } from '@codemirror/state'
+import { EditorView } from '@codemirror/view'
 
 /** Indentation, quote, list, task and heading marks at a line's start; inline marks come after them. */
 const LINE_PREFIX = /^\s*(?:>\s?)*\s*(?:(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|#{1,6}\s+)?/
@@ -154,4 +155,27 @@ export const insertLink: StateCommand = ({ state, dispatch }) => {
   })
   dispatch(state.update(change, { userEvent: 'input.format', scrollIntoView: true }))
   return true
+}
+
+/** An address pasted over selected words becomes their link. */
+export const pasteAddress = EditorView.domEventHandlers({
+  paste(event, view) {
+    const { state } = view
+    const { from, to } = state.selection.main
+    const address = event.clipboardData?.getData('text/plain').trim() ?? ''
+    const selected = state.sliceDoc(from, to)
+    if (state.readOnly || !ADDRESS.test(address) || !isLinkText(selected)) return false
+    const insert = `[${selected}](${address})`
+    view.dispatch({
+      changes: { from, to, insert },
+      selection: EditorSelection.cursor(from + insert.length),
+      userEvent: 'input.paste',
+      scrollIntoView: true,
+    })
+    return true
+  },
+})
+
+function isLinkText(selected: string): boolean {
+  return selected.trim() !== '' && !/[\n[\]]/.test(selected) && !ADDRESS.test(selected)
 }
