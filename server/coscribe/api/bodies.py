@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from email.message import Message as MimeHeaders
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
@@ -14,6 +14,9 @@ from coscribe.api.wiring import Wiring
 from coscribe.errors import TooLarge
 
 _LIMIT = "max_frame_bytes"
+
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
+_UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
 class _BodyTooLarge(HTTPException):
@@ -72,10 +75,9 @@ def content_type(*allowed: str) -> Callable[[Request], None]:
     """A dependency that answers 415 unless the body is one of these media types, as UTF-8 where it is text."""
 
     def check(request: Request) -> None:
-        headers = MimeHeaders()
-        headers["content-type"] = request.headers.get("content-type", "")
-        charset = headers.get_content_charset("utf-8")
-        if headers.get_content_type() not in allowed or charset not in ("utf-8", "utf8", "us-ascii"):
+        media, _, parameters = request.headers.get("content-type", "").partition(";")
+        charset = _CHARSET.search(parameters)
+        if media.strip().lower() not in allowed or (charset and charset[1].lower() not in _UTF8):
             raise HTTPException(415, f"The body must be {' or '.join(allowed)}")
 
     return check

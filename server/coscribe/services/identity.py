@@ -96,12 +96,6 @@ class IdentityService:
                 return Caller(None, link)
         raise Unauthenticated("The token is unknown, revoked or expired.")
 
-    async def create_token(self, name: str) -> str:
-        """Store a new bearer token and give its secret, which nothing can show again."""
-        secret, token, principal = new_token(name)
-        await self._principals.add_token(token, principal)
-        return secret
-
     async def change(self, principal: Principal, *, name: str | None, colour: int | None) -> Principal:
         """Change one's name or colour, at once in every open room; raises InvalidInput and Unauthenticated."""
         if name is not None:

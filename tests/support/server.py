@@ -1,0 +1,143 @@
+"""The real `coscribe serve` as a process of its own, with its data in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+import pytest
+
+COMMAND = [sys.executable, "-m", "coscribe"]
+_READY = re.compile(r"Coscribe is ready at (http://127\.0\.0\.1:\d+)")
+# A busy machine with two cores takes its time; nothing waits this long when all is well.
+_WITHIN_S = 60.0
+
+
+class CoscribeServer:
+    """One server process; may be stopped and started again on the same data and the same port."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self._folder = folder
+        self._port = 0
+        self._settings = {f"COSCRIBE_{name.upper()}": str(value) for name, value in settings.items()}
+        self._process: subprocess.Popen[str] | None = None
+        self.url = ""
+
+    def __enter__(self) -> CoscribeServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """What the server has written to standard error so far."""
+        return (self._folder / "stderr.log").read_text()
+
+    def start(self) -> None:
+        """Start and return once it listens."""
+        with (self._folder / "stderr.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [*COMMAND, "serve", "--port", str(self._port), "--data-dir", str(self._folder / "data")],
+                stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment(),
+            )  # fmt: skip
+        self.url = self._announced(self._process)
+        self._port = int(self.url.rpartition(":")[2])
+
+    def _announced(self, process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        deadline = time.monotonic() + _WITHIN_S
+        while (left := deadline - time.monotonic()) > 0:
+            readable, _, _ = select.select([process.stdout], [], [], left)
+            line = process.stdout.readline() if readable else ""
+            if found := _READY.search(line):
+                return found[1]
+            if readable and not line:
+                break
+        self.stop()
+        raise AssertionError(f"the server did not start:\n{self.log}")
+
+    def stop(self) -> int:
+        """Ask it to stop (SIGTERM) and wait; gives the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """Kill it as a power cut would."""
+        return self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(_WITHIN_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def token(self, name: str) -> str:
+        """A new bearer token, made as an operator makes one."""
+        made = subprocess.run(
+            [*COMMAND, "token", "create", "--name", name, "--data-dir", str(self._folder / "data")],
+            capture_output=True, text=True, check=True, timeout=_WITHIN_S, env=self._environment(),
+        )  # fmt: skip
+        return made.stdout.strip()
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """An HTTP client; without a token a visitor whose requests look like those of a page of ours."""
+        headers = {"Origin": self.url} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=_WITHIN_S)
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COSCRIBE_")}
+        return inherited | self._settings
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoscribeServer]:
+    """A server that tests share: each makes documents and people of its own."""
+    with CoscribeServer(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[CoscribeServer]:
+    """A server for one test, which may stop it."""
+    with CoscribeServer(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def token(server: CoscribeServer) -> str:
+    """A bearer token of the shared server."""
+    return server.token("owner")
+
+
+@pytest.fixture
+def owner(server: CoscribeServer, token: str) -> Iterator[httpx.Client]:
+    """A client with a token."""
+    with server.client(token) as client:
+        yield client
+
+
+@pytest.fixture
+def guest(server: CoscribeServer) -> Iterator[httpx.Client]:
+    """A browser's client: same origin, keeps its cookie."""
+    with server.client() as client:
+        yield client
