@@ -136,21 +136,17 @@ class Editor implements EditorHandle {
 const contentAttributes = {
   'aria-label': 'Document text',
   'aria-multiline': 'true',
+  // Read-only text is reached by keyboard only so, and a region that scrolls must be.
+  tabindex: '0',
   spellcheck: 'true',
   autocorrect: 'on',
   autocapitalize: 'sentences',
   translate: 'no',
 }
 
-/** Read-only text takes no caret but can be reached, selected and scrolled with the keyboard. */
+/** Read-only text takes no caret but can be reached, selected and scrolled with the keyboard (its tabindex). */
 function access(readOnly: boolean): Extension {
-  return readOnly
-    ? [
-        EditorState.readOnly.of(true),
-        EditorView.editable.of(false),
-        EditorView.contentAttributes.of({ tabindex: '0' }),
-      ]
-    : []
+  return readOnly ? [EditorState.readOnly.of(true), EditorView.editable.of(false)] : []
 }
 
 /** Remote changes wait while an input method composes. */

@@ -10,8 +10,7 @@ const stateOf = (person: Reader): string => {
 const faceOf = (person: Reader): HTMLElement => {
   const face = document.createElement('span')
   face.className = 'avatar'
-  face.setAttribute('aria-hidden', 'true')
-  face.textContent = initials(person.name)
+  face.dataset.initials = initials(person.name)
   face.style.background = person.color
   face.style.color = inkOn(person.color)
   return face

@@ -52,12 +52,17 @@ const TitleField = (): JSX.Element => {
   )
 }
 
-const Title = (): JSX.Element =>
-  mayRename.value ? (
-    <TitleField />
-  ) : (
-    <h1 class="title-field">{title.value || (doc.value ? 'Untitled' : '')}</h1>
+const Title = (): JSX.Element | null => {
+  if (!doc.value || ending.value?.kind === 'missing') return null
+  const name = title.value || 'Untitled'
+  if (!mayRename.value) return <h1 class="title-field">{name}</h1>
+  return (
+    <>
+      <h1 class="unseen">{name}</h1>
+      <TitleField />
+    </>
   )
+}
 
 /** The top bar: home, title, how it stands with saving, who is here, Share, the rest. */
 export const Bar = (): JSX.Element => (

@@ -54,6 +54,20 @@ const hintWhenReadOnly = (source: HTMLElement): void => {
   })
 }
 
+/** Tab indents lists; whoever walks the page by keyboard learns the way out when Tab does not lead there. */
+const hintWayOut = (source: HTMLElement): void => {
+  const onTab = (event: KeyboardEvent): void => {
+    if (event.key !== 'Tab') return
+    // The editor takes or leaves the key on its way up; a task later it is known which.
+    setTimeout(() => {
+      if (!event.defaultPrevented) return
+      source.removeEventListener('keydown', onTab)
+      say('To leave the editor, press Esc, then Tab')
+    })
+  }
+  source.addEventListener('keydown', onTab)
+}
+
 /** Asks before the window closes only while a change would be lost: neither on the server nor on this device. */
 const guardLeaving = (event: BeforeUnloadEvent): void => {
   if (session.value?.atRisk.value && !ending.value) event.preventDefault()
@@ -64,4 +78,5 @@ export const listen = (source: HTMLElement): void => {
   addEventListener('keydown', onKeyDown, { capture: true })
   addEventListener('beforeunload', guardLeaving)
   hintWhenReadOnly(source)
+  hintWayOut(source)
 }
