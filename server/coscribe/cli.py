@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coscribe.errors import CoscribeError
+from coscribe.errors import CoscribeError, Unavailable
 
 if TYPE_CHECKING:
     from coscribe.config import Settings
@@ -41,12 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _told(error: CoscribeError) -> str:
-    """The error's sentence, and the first line of what a database driver said, without passwords."""
+    """The error's sentence; where storage failed also the first line of what its driver said, without passwords."""
     from coscribe.telemetry import without_secrets  # noqa: PLC0415
 
     cause = getattr(error.__cause__, "orig", error.__cause__)
-    lines = str(cause or "").strip().splitlines()
-    return without_secrets(f"{error} ({lines[0]})" if lines and not isinstance(cause, ValueError) else str(error))
+    if not isinstance(error, Unavailable) or cause is None:
+        return str(error)
+    return without_secrets(f"{error} ({str(cause).strip().partition(chr(10))[0]})")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,7 +27,9 @@ class Settings(BaseSettings):
         (), description='Further origins that browsers may use, as a JSON list: ["https://docs.example.org"].'
     )
     secure_cookies: bool = Field(False, description="Mark cookies Secure; switch on behind HTTPS.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is written down: debug, info, warning or error."
+    )
     log_json: bool = Field(False, description="One JSON object a line in place of readable lines.")
 
     max_frame_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest WebSocket frame or request body.")

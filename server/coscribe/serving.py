@@ -13,15 +13,16 @@ import uvicorn
 from coscribe import telemetry
 from coscribe.api.assets import WebBuild
 from coscribe.api.http_connection import CuttableHttp
-from coscribe.app import create_app, database_url
+from coscribe.app import cookie_key, create_app, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.storage.migrate import upgrade
 
 _log = structlog.get_logger(__name__)
 
-# Of the five seconds that a stop may take: open connections get four, rooms close meanwhile.
-_GRACEFUL_S = 4
+# Of the five seconds that a stop may take: open connections get three, rooms close meanwhile, and a busy machine
+# needs the rest.
+_GRACEFUL_S = 3
 # A peer that answers no ping for so long is gone.
 _PING_S = 20.0
 _BACKLOG = 2048
@@ -33,6 +34,7 @@ def serve(settings: Settings) -> None:
     telemetry.configure(settings.log_level, as_json=settings.log_json)
     listener = _listener(settings.host, settings.port)
     with listener:
+        cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
         upgrade(database_url(settings))
         stop = asyncio.Event()
         app = create_app(settings, web=web, stop=stop)

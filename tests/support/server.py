@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -25,8 +25,9 @@ _WITHIN_S = 60.0
 class CoscribeServer:
     """One server process; may be stopped and started again on the same data and the same port."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *, command: Sequence[str] = COMMAND, **settings: object) -> None:
         self._folder = folder
+        self._command = command
         self._port = 0
         self._settings = {f"COSCRIBE_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[str] | None = None
@@ -42,6 +43,11 @@ class CoscribeServer:
         self.stop()
 
     @property
+    def data_dir(self) -> str:
+        """Where it keeps its data."""
+        return str(self._folder / "data")
+
+    @property
     def log(self) -> str:
         """What the server has written to standard error so far."""
         return (self._folder / "stderr.log").read_text()
@@ -50,7 +56,7 @@ class CoscribeServer:
         """Start and return once it listens."""
         with (self._folder / "stderr.log").open("a") as log:
             self._process = subprocess.Popen(
-                [*COMMAND, "serve", "--port", str(self._port), "--data-dir", str(self._folder / "data")],
+                [*self._command, "serve", "--port", str(self._port), "--data-dir", self.data_dir],
                 stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment(),
             )  # fmt: skip
         self.url = self._announced(self._process)
@@ -71,13 +77,14 @@ class CoscribeServer:
 
     def stop(self) -> int:
         """Ask it to stop (SIGTERM) and wait; gives the exit status."""
-        return self._end(signal.SIGTERM)
+        return self.end(signal.SIGTERM)
 
     def kill(self) -> int:
         """Kill it as a power cut would."""
-        return self._end(signal.SIGKILL)
+        return self.end(signal.SIGKILL)
 
-    def _end(self, number: signal.Signals) -> int:
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and wait; gives the exit status."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -94,7 +101,7 @@ class CoscribeServer:
     def token(self, name: str) -> str:
         """A new bearer token, made as an operator makes one."""
         made = subprocess.run(
-            [*COMMAND, "token", "create", "--name", name, "--data-dir", str(self._folder / "data")],
+            [*self._command, "token", "create", "--name", name, "--data-dir", self.data_dir],
             capture_output=True, text=True, check=True, timeout=_WITHIN_S, env=self._environment(),
         )  # fmt: skip
         return made.stdout.strip()
