@@ -100,7 +100,9 @@ class AccessService:
         for principal, link_id in _visitors(room):
             link = links.get(link_id) if link_id else None
             known = None if principal.kind is PrincipalKind.ANYONE else principal
-            roles[principal.id, link_id] = await self.role(document, Caller(known, link))
+            # Who came by a link goes with it, also where general access would let him in: his page's address is dead.
+            is_dead = link_id is not None and _role_by_link(document, link) is None
+            roles[principal.id, link_id] = None if is_dead else await self.role(document, Caller(known, link))
         _set_roles(room, roles)
 
     async def patrol(self, stop: asyncio.Event) -> None:
