@@ -11,7 +11,7 @@ const HOME_PAGE = '/'
 
 /** The key under which a page is kept, null for pages that are not. Every document has the same page. */
 const pageKey = path => {
-  if (path.startsWith('/d/')) return DOCUMENT_PAGE
+  if (path.startsWith('/d/') || path === '/new') return DOCUMENT_PAGE
   return path === '/' || path === '/trash' ? HOME_PAGE : null
 }
 
@@ -42,6 +42,14 @@ const file = async request => {
   return response
 }
 
+/** The page that brought this worker was not asked for through it: it is asked for once more. */
+const keepPage = async path => {
+  const key = pageKey(path)
+  if (!key || (await caches.match(key))) return
+  const response = await fetch(path)
+  if (response.ok) await keep(key, response)
+}
+
 /** Takes the files that a page names; what was kept first, by earlier builds, goes first. */
 const keepFiles = async paths => {
   const cache = await caches.open(KEPT)
@@ -59,7 +67,8 @@ addEventListener('activate', event => {
 })
 
 addEventListener('message', event => {
-  if (Array.isArray(event.data?.keep)) event.waitUntil(keepFiles(event.data.keep))
+  const { files, page: path } = event.data
+  event.waitUntil(Promise.all([keepFiles(files), keepPage(path)]))
 })
 
 addEventListener('fetch', event => {

@@ -16,7 +16,7 @@ export const keepForOffline = (): void => {
     try {
       await navigator.serviceWorker.register('/sw.js')
       const { active } = await navigator.serviceWorker.ready
-      active?.postMessage({ keep: filesOfPage() })
+      active?.postMessage({ files: filesOfPage(), page: location.pathname })
     } catch (refused) {
       console.warn('This browser opens no pages offline.', refused)
     }

@@ -1,8 +1,8 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { api, told } from '../../api'
 import { say } from '../toast'
-import { doc, ending, mayRename, mayWrite, session, sheet, title } from './desk'
+import { doc, editor, ending, mayRename, mayWrite, session, sheet, title } from './desk'
 import { Overflow } from './overflow'
 import { Presence } from './presence'
 import { Status } from './status'
@@ -17,19 +17,22 @@ const rename = async (text: string): Promise<void> => {
   }
 }
 
+/** Back to the text; leaving the field is what ends the change. */
+const leave = (): void => editor.value?.focus()
+
 const TitleField = (): JSX.Element => {
   const [draft, setDraft] = useState<string | null>(null)
+  const cancelled = useRef(false)
   const finish = (): void => {
-    if (draft !== null) void rename(draft.trim())
+    if (draft !== null && !cancelled.current) void rename(draft.trim())
+    cancelled.current = false
     setDraft(null)
   }
-  const onKeyDown = (event: KeyboardEvent & { currentTarget: HTMLInputElement }): void => {
-    if (event.key === 'Enter' && !event.isComposing) event.currentTarget.blur()
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Enter' && !event.isComposing) leave()
     if (event.key === 'Escape') {
-      setDraft(null)
-      // The old title must be in place before leaving the field, or leaving would save the draft.
-      event.currentTarget.value = title.value
-      requestAnimationFrame(() => (document.activeElement as HTMLElement | null)?.blur())
+      cancelled.current = true
+      leave()
     }
   }
   return (
@@ -53,7 +56,7 @@ const TitleField = (): JSX.Element => {
 }
 
 const Title = (): JSX.Element | null => {
-  if (!doc.value || ending.value?.kind === 'missing') return null
+  if (!(doc.value || session.value) || ending.value?.kind === 'missing') return null
   const name = title.value || 'Untitled'
   if (!mayRename.value) return <h1 class="title-field">{name}</h1>
   return (

@@ -26,7 +26,6 @@ const changedRole = (notice: Notice): void => {
 export const hear = (notice: Notice): void => {
   const { kind, reason } = notice
   if (kind === 'role') changedRole(notice)
-  else if (kind === 'fork') say('Some of your unsaved text was written again as a new change')
   else if (kind === 'refused' || kind === 'degraded' || kind === 'read-only' || kind === 'draining') {
     standing.value = { ...standing.peek(), [kind]: reason }
   }

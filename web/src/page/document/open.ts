@@ -72,6 +72,16 @@ const hearAll = (opened: DocumentSession, notice: Notice): void => {
 const nonceOfPage = (): string =>
   document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? ''
 
+/** What happened to the document while we were away is not told again: it is asked for with every new connection. */
+const refetchOnReturn = (opened: DocumentSession): void => {
+  let wasOpen = false
+  effect(() => {
+    const { phase } = opened.connection.value
+    if (phase === 'open' && (wasOpen || !doc.peek())) void refetch(opened.id)
+    wasOpen ||= phase === 'open'
+  })
+}
+
 const mount = (opened: DocumentSession, parent: HTMLElement): void => {
   const made = createEditor({
     parent,
@@ -90,6 +100,7 @@ const connect = (id: string, known: Known, parent: HTMLElement): DocumentSession
   session.value = opened
   opened.onNotice(notice => hearAll(opened, notice))
   effect(() => endWith(opened))
+  refetchOnReturn(opened)
   effect(() => {
     const self = identity()
     if (self) opened.identify(self)
