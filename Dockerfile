@@ -4,7 +4,7 @@
 FROM node:22-slim AS web
 WORKDIR /src/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
-RUN npm ci --silent
+RUN npm ci --loglevel error
 COPY web/ ./
 RUN npm run build -- --logLevel warn
 

@@ -92,7 +92,7 @@ $(DEV_STAMP): $(RUN_STAMP)
 $(NODE_STAMP):
 	@command -v npm >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' \
 	  || { echo 'Coscribe needs Node.js 20 or newer with npm to build its web client.'; exit 1; }
-	npm --prefix web ci --silent
+	npm --prefix web ci --loglevel error
 	@touch $@
 
 $(WEB): $(WEB_SOURCES) | $(NODE_STAMP)
