@@ -37,9 +37,9 @@ def test_who_writes_his_name_first_becomes_a_guest(server: CoscribeServer) -> No
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"name": ""}, "name"), ({"name": " \u200b\u2800 "}, "name"), ({"name": "x" * 41}, "name"), ({"name": 5}, "name"),
-        ({"name": "x" * 5000}, "name"), ({"colour": 12}, "colour"), ({"colour": -1}, "colour"), ({"colour": "3"}, "colour"),
-        ({"kind": "account"}, "kind"), ({"id": "x"}, "id"),
+        ({"name": ""}, "name"), ({"name": " \u200b\u2800 "}, "name"), ({"name": "x" * 41}, "name"),
+        ({"name": 5}, "name"), ({"name": "x" * 5000}, "name"), ({"colour": 12}, "colour"), ({"colour": -1}, "colour"),
+        ({"colour": "3"}, "colour"), ({"kind": "account"}, "kind"), ({"id": "x"}, "id"),
     ],
 )  # fmt: skip
 def test_bad_names_and_colours_are_refused(guest: httpx.Client, body: dict[str, object], field: str) -> None:

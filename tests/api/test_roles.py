@@ -51,7 +51,10 @@ ROUTES = [
     Route("POST", "/links", "owner", 201, {"json": {"role": "viewer"}}),
     Route("DELETE", "/links/{link_id}", "owner", 204, {}),
 ]
-CALLERS = ["owner", "editor link", "commenter link", "viewer link", "other token", "other guest", "nobody"]
+CALLERS = [
+    "owner", "editor link", "commenter link", "viewer link", "editor grant", "commenter grant", "other token",
+    "other guest", "nobody",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,6 @@ class House:
         return self.ask(route.method, path, **route.request)
 
 
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
-
-
 @pytest.fixture(scope="module")
 def other_token(server: CoscribeServer) -> str:
     return server.token("other")
@@ -79,34 +78,33 @@ def other_token(server: CoscribeServer) -> str:
 
 @pytest.fixture
 def house(
-    request: pytest.FixtureRequest, server: CoscribeServer, owner: httpx.Client, other_token: str
+    request: pytest.FixtureRequest, server: CoscribeServer, owner: httpx.Client, token: str, other_token: str
 ) -> Iterator[House]:
     """A new document of the owner with a general access, and a client of the caller."""
     caller, access = request.param
     document = new_document(owner, text="text", access=access)
-    link_id, secret = new_link(owner, document, caller.removesuffix(" link") if caller.endswith(" link") else "viewer")
-    with server.client() as client:
-        if caller == "owner":
-            client = owner
-        elif caller.endswith(" link"):
-            client.headers = httpx.Headers(bearer(secret))
-        elif caller == "other token":
-            client.headers = httpx.Headers(bearer(other_token))
-        elif caller == "other guest":
+    role, _, way = caller.partition(" ")
+    link_id, secret = new_link(owner, document, role if way in ("link", "grant") else "viewer")
+    tokens = {"owner": token, "other token": other_token}
+    with server.client(secret if way == "link" else tokens.get(caller)) as client:
+        if way == "grant":  # what the page of the link does for a visitor
+            assert client.get(f"/s/{secret}").headers["location"] == f"/d/{document['id']}"
+        elif way == "guest":
             assert client.get("/api/v1/me").status_code == 200
         yield House(document, link_id, client.request)
 
 
 def role_of(caller: str, access: str) -> str | None:
     """The role that the caller has by who he is or by general access, whichever is higher."""
-    own = "owner" if caller == "owner" else caller.removesuffix(" link") if caller.endswith(" link") else None
+    own = caller.partition(" ")[0]
     general = None if access == "restricted" else access
-    return max(own, general, key=lambda role: RANKS[role])
+    return max(own if own in RANKS else None, general, key=lambda role: RANKS[role])
 
 
+OPEN = product(["other token", "nobody"], ["viewer", "commenter", "editor"])
 CASES = [
     pytest.param((caller, access), caller, access, route, id=f"{caller}-{access}-{route}-{number}")
-    for caller, access in [*product(CALLERS, ["restricted"]), *product(["other token", "nobody"], ["viewer", "commenter", "editor"])]
+    for caller, access in [*product(CALLERS, ["restricted"]), *OPEN]
     for number, route in enumerate(ROUTES)
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,11 +19,19 @@ _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
-class _BodyTooLarge(HTTPException):
+class BodyTooLarge(HTTPException):
     """Raised out of `receive`: the framework lets an HTTPException through while it reads a body."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(413)
+        self.limit = limit
+
+
+async def on_body_too_large(_request: Request, error: Exception) -> Response:
+    """Exception handler of BodyTooLarge."""
+    if not isinstance(error, BodyTooLarge):
+        raise error
+    return _refusal(error.limit)
 
 
 class BodyLimit:
@@ -40,14 +48,13 @@ class BodyLimit:
         wiring: Wiring = scope["state"]["wiring"]
         limit = wiring.settings.max_frame_bytes
         if _announced(scope) > limit:
-            await problem_of(too_large(limit))(scope, receive, send)
+            await _refusal(limit)(scope, receive, send)
             return
         await self._app(scope, _counted(receive, limit), send)
 
 
-def too_large(limit: int) -> TooLarge:
-    """What a body beyond the limit is refused with."""
-    return TooLarge(f"A request's body may have at most {limit} bytes.", limit=_LIMIT)
+def _refusal(limit: int) -> Response:
+    return problem_of(TooLarge(f"A request's body may have at most {limit} bytes.", limit=_LIMIT))
 
 
 def _announced(scope: Scope) -> int:
@@ -65,7 +72,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise _BodyTooLarge
+            raise BodyTooLarge(limit)
         return message
 
     return counting

@@ -84,7 +84,8 @@ def close_code_of(error: Exception) -> int:
 
 def problem(kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """A problem+json response; members of `more` that are None are left out."""
-    body = {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": detail}
+    sentence = f"{detail[:1].upper()}{detail[1:].rstrip('.')}."
+    body = {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": sentence}
     body |= {name: value for name, value in more.items() if value is not None}
     return Response(
         json.dumps(body), kind.status, {"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE
@@ -119,7 +120,7 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     kind = _BY_STATUS.get(error.status_code) or Kind(phrase.lower().replace(" ", "-"), phrase, error.status_code, 4400)
     if error.status_code == 404:
         return problem(kind, "There is nothing at this address.")
-    return problem(kind, f"{error.detail}".rstrip(".") + ".", headers=error.headers)
+    return problem(kind, str(error.detail), headers=error.headers)
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> Response:

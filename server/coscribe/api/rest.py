@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from coscribe.api import documents, events, health, links, me, text, updates
-from coscribe.api.bodies import BodyLimit
+from coscribe.api.bodies import BodyLimit, BodyTooLarge, on_body_too_large
 from coscribe.api.openapi import PROBLEM_SCHEMA
 from coscribe.api.problems import HANDLERS
 
@@ -24,6 +24,10 @@ TAGS = [
 ]
 
 
+# What FastAPI declares for every route with a parameter; ours are problems and declared where they can happen.
+_FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
+
+
 class Application(FastAPI):
     """FastAPI whose OpenAPI document knows problem details and the two ways to say who one is."""
 
@@ -31,7 +35,13 @@ class Application(FastAPI):
         """The OpenAPI 3.1 document."""
         schema = super().openapi()
         components = schema.setdefault("components", {})
-        components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        schemas = components.setdefault("schemas", {})
+        schemas["Problem"] = PROBLEM_SCHEMA
+        for name in _FRAMEWORK_SCHEMAS:
+            schemas.pop(name, None)
+        for path in schema["paths"].values():
+            for operation in path.values():
+                _drop_framework_errors(operation["responses"])
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "description": "A token, or the secret of a link."},
             "session": {"type": "apiKey", "in": "cookie", "name": "coscribe_session"},
@@ -48,5 +58,11 @@ def add_rest(app: FastAPI) -> None:
     app.include_router(api)
     app.include_router(health.router)
     app.add_middleware(BodyLimit)
+    app.add_exception_handler(BodyTooLarge, on_body_too_large)
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
+
+
+def _drop_framework_errors(responses: dict[str, Any]) -> None:
+    if "application/json" in responses.get("422", {}).get("content", {}):
+        del responses["422"]

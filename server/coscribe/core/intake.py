@@ -13,6 +13,7 @@ from datetime import datetime
 from coscribe.core.committed import CommittedText, Op
 from coscribe.core.replica import Delta, Replica
 from coscribe.core.splices import Splice
+from coscribe.core.units import utf8_length
 from coscribe.core.update import Scan, scan
 from coscribe.errors import UpdateRefused
 from coscribe.model import SERVER, NewEntry, Principal
@@ -99,7 +100,7 @@ class Intake:
         """Whether there is room for more text, and for more that is not saved yet. Raises UpdateRefused."""
         if self.is_full:
             raise UpdateRefused("The server cannot save at the moment.", limit="max_unsaved_bytes")
-        if self.replica.size + more_bytes > self._limits.document_bytes:
+        if more_bytes and self.replica.size + more_bytes > self._limits.document_bytes:
             raise UpdateRefused("The document is as large as it may get.", limit="max_document_bytes")
 
     @property
@@ -143,7 +144,9 @@ class Intake:
 
     def write(self, author: Principal, splices: Sequence[Splice], session_id: str) -> Accepted:
         """Change the text in the author's name by the room's own replica. Raises UpdateRefused."""
-        self.check_room(sum(len(splice.insert.encode()) for splice in splices))
+        text = self.replica.text
+        gone = sum(utf8_length(text[splice.at : splice.end]) for splice in splices)
+        self.check_room(max(0, sum(utf8_length(splice.insert) for splice in splices) - gone))
         update, delta = self.replica.edit(splices)
         item = Accepted(update, scan(update), author, session_id)
         self._count(item)
