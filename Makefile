@@ -34,7 +34,7 @@ setup: $(DEV_STAMP) $(NODE_STAMP) ## Install everything that running and testing
 web: $(WEB) ## Build the web client if its sources changed
 
 test: $(DEV_STAMP) $(WEB) browser ## Run every test, the fast ones first
-	npm --prefix web test
+	npm --prefix web run --silent test
 	$(BIN)/python -m pytest -n 2 -rs $(PYTEST_FLAGS)
 
 check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle sizes, lock files
@@ -42,8 +42,8 @@ check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	npm --prefix web run check
-	npm --prefix web run size
+	npm --prefix web run --silent check
+	npm --prefix web run --silent size
 	@! grep -nE 'https?://|^ *--(index-url|extra-index-url|find-links)|"resolved"' requirements*.txt \
 	  || { echo 'A lock file names a host: run "make lock".'; exit 1; }
 	@! grep -n '"resolved"' web/package-lock.json \
@@ -52,7 +52,7 @@ check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle 
 format: $(DEV_STAMP) $(NODE_STAMP) ## Format and fix what can be fixed by machine
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	npm --prefix web run format
+	npm --prefix web run --silent format
 
 lock: $(DEV_STAMP) ## Take the newest versions that pyproject.toml and web/package.json allow
 	$(UV_COMPILE) --upgrade pyproject.toml --output-file requirements.txt
@@ -96,5 +96,5 @@ $(NODE_STAMP):
 	@touch $@
 
 $(WEB): $(WEB_SOURCES) | $(NODE_STAMP)
-	npm --prefix web run build -- --logLevel warn
+	npm --prefix web run --silent build -- --logLevel warn
 	@touch $@
