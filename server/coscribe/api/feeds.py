@@ -60,7 +60,6 @@ async def feed_response(
     Raises NotFound, InTrash, Unavailable, and Forbidden for a page of another site, before anything is sent.
     """
     refuse_foreign_page(request, wiring.settings)
-    await wiring.access.enter(document_id, caller)
     if wants_json(request):
         return await _poll(wiring, document_id, caller, query)
     return EventStream(wiring, _chunks(wiring, document_id, caller, query))

@@ -20,6 +20,9 @@ from coscribe.rooms.room import Room
 # Links expire and grants may change behind a session's back: this is how long such a change can go unseen.
 PATROL_EVERY_S = 30.0
 
+# The close code of a socket whose document is gone or in the trash (y-websocket clients do not come back after it).
+GONE = 4404
+
 _UNKNOWN = "There is no such document."
 _ROLE_WORDS = {
     Role.VIEWER: "read this document",
@@ -109,14 +112,21 @@ class AccessService:
         """Reapply the roles of all live rooms every `PATROL_EVERY_S` seconds until `stop` is set."""
         while not stop.is_set():
             for room in tuple(self._registry.rooms):
-                document = await self._documents.get(room.document_id)
-                if document is not None:
-                    await self.reapply(document)
+                if room.sessions or room.feed.readers:
+                    await self._inspect(room)
             try:
                 async with asyncio.timeout(PATROL_EVERY_S):
                     await stop.wait()
             except TimeoutError:
                 continue
+
+    async def _inspect(self, room: Room) -> None:
+        document = await self._documents.get(room.document_id)
+        if document is None or document.trashed_at is not None:
+            # Somebody came in while it went to the trash.
+            await self._registry.drop(room.document_id, code=GONE, reason="This document was moved to the trash.")
+        else:
+            await self.reapply(document)
 
 
 def _role_by_link(document: Document, link: Link | None) -> Role | None:

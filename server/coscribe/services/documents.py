@@ -10,7 +10,7 @@ from coscribe.errors import InvalidInput, NotFound
 from coscribe.model import Access, ActivityKind, Document, Principal, PrincipalKind, Role, new_id
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents, Grants, Principals
 from coscribe.rooms.registry import Registry
-from coscribe.services.access import AccessService, Caller
+from coscribe.services.access import GONE, AccessService, Caller
 from coscribe.services.chronicle import Chronicle, Named
 from coscribe.services.texts import TextService
 from coscribe.services.visits import Visits
@@ -18,9 +18,6 @@ from coscribe.services.wording import one_line
 
 TITLE_MOST = 200
 LANGUAGE_DEFAULT = "markdown"
-
-# The close code of a socket whose document is gone or in the trash (wire.md: final for y-websocket clients).
-_GONE = 4404
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ class DocumentService:
         if document.trashed_at is None:
             changes = DocumentChanges(trashed=True)
             await self._chronicle.change(document_id, changes, caller.actor, (ActivityKind.TRASHED, {}))
-        await self._registry.drop(document_id, code=_GONE, reason="The document was moved to the trash.")
+        await self._registry.drop(document_id, code=GONE, reason="The document was moved to the trash.")
 
     async def restore(self, document_id: str, caller: Caller) -> Seen:
         """Take the document out of the trash; again changes nothing. The owner may."""
@@ -156,7 +153,7 @@ class DocumentService:
         document, _ = await self._access.require(document_id, caller, Role.OWNER, in_trash=True)
         if document.trashed_at is None:
             raise InvalidInput("Only a document in the trash can be removed for good.", field="permanent")
-        await self._registry.drop(document_id, code=_GONE, reason="The document was removed.")
+        await self._registry.drop(document_id, code=GONE, reason="The document was removed.")
         await self._documents.purge(document_id)
 
     async def _known(self, document_id: str) -> Document:
