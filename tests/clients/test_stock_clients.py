@@ -7,13 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 from pycrdt import Channel, Doc, Provider, Text
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-
 from tests.support.documents import new_document, socket_url, text_of
 from tests.support.server import CoscribeServer
 from tests.support.stock import StockClient
 from tests.support.typist import Typist
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 
 @pytest.mark.node
@@ -108,11 +107,11 @@ async def test_pycrdts_own_provider_syncs_both_ways(server: CoscribeServer) -> N
         Provider(doc, SocketChannel(socket, document_id)),
         Typist(socket_url(server, document_id)) as ours,
     ):
-        await _until(lambda: str(text) == "hello")
+        await _reads(text, "hello")
         text += " wörld"
         await ours.wait_text("hello wörld")
         await ours.insert(0, "😀")
-        await _until(lambda: str(text) == "😀hello wörld")
+        await _reads(text, "😀hello wörld")
 
 
 async def test_a_raw_socket_can_follow_the_protocol(server: CoscribeServer) -> None:
@@ -128,8 +127,12 @@ async def test_a_raw_socket_can_follow_the_protocol(server: CoscribeServer) -> N
         assert await socket.recv() == b"\x00\x01" + bytes((len(update),)) + update
 
 
-async def _until(condition: object) -> None:
-    assert callable(condition)
+async def _reads(text: Text, expected: str) -> None:
+    """Wait until a text reads as expected."""
+    changed = asyncio.Event()
+    subscription = text.observe(lambda _: changed.set())
     async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
+        while str(text) != expected:
+            changed.clear()
+            await changed.wait()
+    text.unobserve(subscription)

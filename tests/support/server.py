@@ -75,6 +75,10 @@ class CoscribeServer:
         self.stop()
         raise AssertionError(f"the server did not start:\n{self.log}")
 
+    def configure(self, **settings: object) -> None:
+        """Change settings for the next start."""
+        self._settings |= {f"COSCRIBE_{name.upper()}": str(value) for name, value in settings.items()}
+
     def stop(self) -> int:
         """Ask it to stop (SIGTERM) and wait; gives the exit status."""
         return self.end(signal.SIGTERM)

@@ -48,6 +48,7 @@ class Typist:
         self.sent = 0
         self.synced = False
         self.closed: tuple[int, str] | None = None
+        self.words_by_frame: dict[int, int] = {}
         self.on_update: Callable[[], None] = lambda: None
         self._events: list[TransactionEvent] = []
         self._subscription = self.doc.observe(self._events.append)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from pycrdt import Doc, Text, TransactionEvent
-
 from tests.support.documents import feed_url, new_document, socket_url, text_of
 from tests.support.server import CoscribeServer
 from tests.support.typist import Typist

@@ -1,0 +1,197 @@
+"""People at real browser windows: the system's Chromium, driven by Playwright.
+
+A `Visitor` is one person: cookies, storage and a page of his own. What a page says to its console as an error or a
+warning, what its security policy refuses and every dialog it opens is a trouble, and a trouble fails the test.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Playwright, expect
+
+WEB = Path(__file__).parents[2] / "server" / "coscribe" / "web"
+# Marks for a module: the browser lives in one event loop for the whole run.
+IN_BROWSER = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+# A busy machine with two cores takes its time; nothing waits this long when all is well.
+WITHIN_MS = 20_000
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = [
+    "--no-sandbox", "--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+# Written down whenever the status changes: what it says, and the text that stands in the editor at that moment.
+_WITNESS = """
+window.witnessed = []
+document.addEventListener('securitypolicyviolation', event =>
+  console.error(`policy refused ${event.violatedDirective} ${event.blockedURI} ${event.sample}`))
+new MutationObserver(() => {
+  const status = document.querySelector('.status')?.textContent ?? ''
+  if (status === (window.witnessed.at(-1)?.status ?? '')) return
+  window.witnessed.push({ status, text: window.textOfEditor() })
+}).observe(document, { subtree: true, childList: true, characterData: true })
+window.textOfEditor = () => {
+  const lines = document.querySelectorAll('#source .cm-line')
+  return lines.length === 0 ? null : [...lines].map(line => line.textContent).join('\\n')
+}
+"""
+SAVED = re.compile(r"^(Saved|All changes saved)$")
+
+
+async def launch(playwright: Playwright) -> Browser:
+    """Start the system's Chromium; says what is missing when it cannot."""
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    assert program is not None, "The browser tests need Chromium. On Debian: sudo apt-get install chromium"
+    assert (WEB / ".vite" / "manifest.json").exists(), "The web client is not built. Run: make web"
+    return await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+
+
+class Visitor:
+    """One person at one window. Positions in the text are reached with keys, as people reach them."""
+
+    def __init__(self, context: BrowserContext, page: Page, url: str) -> None:
+        self.context = context
+        self.page = page
+        self.url = url
+        self.troubles: list[str] = []
+        self._expected: list[re.Pattern[str]] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.troubles.append(f"uncaught: {error}"))
+        page.on("dialog", self._asked)
+        page.set_default_timeout(WITHIN_MS)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not any(one.search(message.text) for one in self._expected):
+            self.troubles.append(f"{message.type}: {message.text}")
+
+    async def _asked(self, dialog: Dialog) -> None:
+        self.troubles.append(f"dialog: {dialog.type} {dialog.message}")
+        await dialog.accept()
+
+    def expects(self, *patterns: str) -> None:
+        """Name what the console will say because of what the test does to the page."""
+        self._expected += map(re.compile, patterns)
+
+    def expects_silence_of_server(self) -> None:
+        """The browser itself reports requests that nobody answers."""
+        self.expects(r"net::ERR_", r"WebSocket connection to .* failed")
+
+    async def open(self, path: str) -> None:
+        """Go to a path of the server."""
+        await self.page.goto(self.url + path)
+
+    async def new_document(self, text: str = "") -> str:
+        """Make a document with `/new`, type into it and wait until it is stored; gives its id."""
+        await self.open("/new")
+        await self.see_caret()
+        if text:
+            await self.type(text)
+            await self.see_saved()
+        return self.document_id
+
+    async def open_document(self, document_id: str) -> None:
+        """Open a document and wait for its text."""
+        await self.open(f"/d/{document_id}")
+        await expect(self.editor).to_be_visible()
+
+    @property
+    def document_id(self) -> str:
+        """The id in the address bar."""
+        found = re.fullmatch(re.escape(self.url) + r"/d/([^/?#]+)", self.page.url)
+        assert found is not None, f"{self.page.url} is no document's address"
+        return found[1]
+
+    @property
+    def editor(self) -> Locator:
+        return self.page.locator("#source .cm-content")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator(".status")
+
+    @property
+    def toast(self) -> Locator:
+        return self.page.locator(".toasts")
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.locator("dialog[open]")
+
+    def button(self, name: str | re.Pattern[str], *, exact: bool = False) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=exact)
+
+    async def type(self, text: str, *, delay_ms: float = 0) -> None:
+        """Press the keys of a text, one after the other."""
+        await self.page.keyboard.type(text, delay=delay_ms)
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.page.keyboard.press(key)
+
+    async def see_caret(self) -> None:
+        """Wait until the editor takes what is typed."""
+        await expect(self.editor).to_be_focused()
+
+    async def see_saved(self) -> None:
+        """Wait until the status says that the server has everything."""
+        await expect(self.status).to_have_text(SAVED)
+
+    async def see_text(self, text: str) -> None:
+        """Wait until the editor shows exactly this."""
+        await self.page.wait_for_function("text => window.textOfEditor() === text", arg=text)
+
+    async def see_in_text(self, *parts: str) -> None:
+        """Wait until the editor shows all of these."""
+        await self.page.wait_for_function(
+            "parts => parts.every(part => window.textOfEditor()?.includes(part))", arg=list(parts)
+        )
+
+    async def text(self) -> str:
+        """What the editor shows; short texts only, lines outside the window are not drawn."""
+        shown: str = await self.page.evaluate("window.textOfEditor()")
+        return shown
+
+    async def witnessed(self) -> list[dict[str, Any]]:
+        """Every word of the status since the page was loaded, with the text that stood there when it was said."""
+        said: list[dict[str, Any]] = await self.page.evaluate("window.witnessed")
+        return said
+
+    async def stored(self, document_id: str | None = None) -> str:
+        """The text as REST gives it to this person."""
+        address = f"{self.url}/api/v1/documents/{document_id or self.document_id}/text"
+        answer = await self.context.request.get(address)
+        assert answer.ok, f"{answer.status} {await answer.text()}"
+        return (await answer.body()).decode()
+
+    async def name(self) -> str:
+        """The name that others see."""
+        answer = await self.context.request.get(f"{self.url}/api/v1/me")
+        return str((await answer.json())["name"])
+
+    async def rename(self, name: str) -> None:
+        """Change one's name by clicking one's own avatar."""
+        await self.page.locator(".presence").get_by_role("button", name="(you)").click()
+        await self.dialog.get_by_label("Your name").fill(name)
+        await self.dialog.get_by_role("button", name="Save").click()
+        await expect(self.dialog).to_have_count(0)
+
+
+async def invite(context: BrowserContext, url: str) -> Visitor:
+    """A visitor at a new page of a context."""
+    await context.add_init_script(_WITNESS)
+    return Visitor(context, await context.new_page(), url)
+
+
+async def agree(*people: Visitor) -> str:
+    """Wait until everything is stored and everyone sees the stored text; gives it."""
+    for person in people:
+        await person.see_saved()
+    text = await people[0].stored()
+    for person in people:
+        await person.see_text(text)
+    return text
