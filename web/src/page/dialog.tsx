@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { Icon } from './icons'
+import { sheetsOpen, Toasts } from './toast'
 
 interface DialogProps {
   title: string
@@ -18,7 +19,9 @@ export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element =
   useEffect(() => {
     const before = document.activeElement
     box.current?.showModal()
+    sheetsOpen.value += 1
     return () => {
+      sheetsOpen.value -= 1
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true })
     }
   }, [])
@@ -35,6 +38,7 @@ export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element =
         </button>
       </div>
       <div class="sheet-body">{children}</div>
+      <Toasts inSheet />
     </dialog>
   )
 }

@@ -68,10 +68,12 @@ const Line = ({ toast }: { toast: Toast }): JSX.Element => (
   </div>
 )
 
-export const Toasts = (): JSX.Element => (
+/** How many modal sheets are open. What lies outside of them can be neither seen well nor heard. */
+export const sheetsOpen = signal(0)
+
+/** The place of the toasts: one on the page, and one in every sheet for as long as it is open. */
+export const Toasts = ({ inSheet = false }: { inSheet?: boolean }): JSX.Element => (
   <div class="toasts no-print" role="status">
-    {shown.value.map(toast => (
-      <Line key={toast.key} toast={toast} />
-    ))}
+    {sheetsOpen.value > 0 === inSheet && shown.value.map(toast => <Line key={toast.key} toast={toast} />)}
   </div>
 )

@@ -5,7 +5,7 @@ import { Icon } from '../icons'
 import { say } from '../toast'
 import { backOnline, lost, secondsLeft } from './connection'
 import { downloadText } from './copies'
-import { role, session } from './desk'
+import { ending, role, session } from './desk'
 
 type Lasting = 'refused' | 'degraded' | 'read-only' | 'draining'
 
@@ -95,7 +95,7 @@ const Refused = ({ reason }: { reason: string }): JSX.Element => (
 
 /** The bars under the top bar. Polite: they are read out when there is a pause, and never take the focus. */
 export const Notices = (): JSX.Element => {
-  const { refused, degraded, draining, 'read-only': readOnly } = standing.value
+  const { refused, degraded, draining, 'read-only': readOnly } = ending.value ? {} : standing.value
   return (
     <div role="status">
       <Connection />

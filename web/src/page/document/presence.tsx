@@ -8,11 +8,12 @@ import { setView, view } from '../settings'
 import { say } from '../toast'
 import { editor, ending, session } from './desk'
 
-/** Five faces on a wide bar, two on a phone's. */
-const narrow = matchMedia('(max-width: 640px)')
-const most = signal(narrow.matches ? 2 : 5)
-narrow.addEventListener('change', () => {
-  most.value = narrow.matches ? 2 : 5
+/** Five faces on a wide bar; a phone's has room for one button, a face or how many there are. */
+const MOST_FACES = 5
+const phone = matchMedia('(max-width: 640px)')
+const narrow = signal(phone.matches)
+phone.addEventListener('change', () => {
+  narrow.value = phone.matches
 })
 
 /** Once each, me first; of several windows of one person the one that is being used. */
@@ -69,15 +70,21 @@ const Line = ({ person }: { person: Person }): JSX.Element => (
 export const Presence = (): JSX.Element | null => {
   const people = ending.value ? [] : present.value
   if (people.length === 0) return null
-  const rest = people.length - most.value
+  const counted = narrow.value && people.length > 1
+  const faces = counted ? [] : people.slice(0, MOST_FACES)
+  const rest = people.length - faces.length
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for form fields
     <div class="presence" role="group" aria-label="People here">
-      {people.slice(0, most.value).map(person => (
+      {faces.map(person => (
         <Face key={person.id} person={person} />
       ))}
       {rest > 0 && (
-        <Menu label={`Everyone here: ${people.length}`} icon="account" face={`+${rest}`}>
+        <Menu
+          label={`Everyone here: ${people.length}`}
+          icon="account"
+          face={counted ? `${rest}` : `+${rest}`}
+        >
           {people.map(person => (
             <Line key={person.id} person={person} />
           ))}

@@ -130,7 +130,7 @@ const Views = (): JSX.Element => (
           onClick={() => setView(name)}
         >
           <Icon name={icon} />
-          <span>{label}</span>
+          <span>{name === 'edit' && !mayWrite.value ? 'Source' : label}</span>
         </button>
       ))}
   </div>

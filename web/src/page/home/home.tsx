@@ -84,7 +84,7 @@ const stayHere = (event: MouseEvent, trash: boolean): void => {
 
 const Head = (): JSX.Element => (
   <div class="list-head">
-    <h2>{trashed.value ? 'Trash' : 'Your documents'}</h2>
+    {trashed.value ? <h1>Trash</h1> : <h2>Your documents</h2>}
     <label class="search">
       <span class="unseen">Search by title</span>
       <Icon name="search" />
