@@ -6,8 +6,6 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory -j2
 
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
 PYTEST_FLAGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_REQUIRE_VIRTUALENV := 1
@@ -26,8 +24,8 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 
 .PHONY: run setup web test check lock format wheel browser clean help
 
-run: $(RUN_STAMP) $(WEB) ## Install what is missing, build the web client and serve on http://HOST:PORT
-	@exec $(BIN)/coscribe serve --host "$(HOST)" --port "$(PORT)"
+run: $(RUN_STAMP) $(WEB) ## Install what is missing, build the web client and serve; HOST= and PORT= choose where
+	@exec $(BIN)/coscribe serve $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 
 setup: $(DEV_STAMP) $(NODE_STAMP) ## Install everything that running and testing need
 
