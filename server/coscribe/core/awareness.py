@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from coscribe.core.protocol import AwarenessEntry, encode_awareness
+from coscribe.core.strict_json import depth, parse
 from coscribe.model import Principal
 
 MAX_STATE_BYTES = 4096
+# The clocks sent on rise from here by one at a time and must stay below 2^53, where clients raise.
+_MAX_CLOCK = 2**32
 _MAX_DEPTH = 4 + 1  # a relative position is {cursor: {anchor: {item: {client, clock}}}}: four below the state
 # Enough for everyone who left a large room within a reconnect's time; older ones start again at their own clock.
 _MAX_DEPARTED = 4096
@@ -53,6 +56,8 @@ class Awareness:
     def receive(self, session_id: str, principal: Principal, entries: tuple[AwarenessEntry, ...]) -> None:
         """Take a session's own state from a message; what it repeats of others is passed over in silence."""
         for entry in entries:
+            if entry.clock > _MAX_CLOCK or len(entry.state.encode()) > MAX_STATE_BYTES:
+                continue
             mine = self._by_session.get(session_id)
             state = self._states.get(entry.client)
             if mine is None and self._may_claim(entry, state, principal):
@@ -61,7 +66,7 @@ class Awareness:
                 self._renew(state, entry)
 
     def _may_claim(self, entry: AwarenessEntry, state: _State | None, principal: Principal) -> bool:
-        if entry.state == "null" or len(entry.state) > MAX_STATE_BYTES:
+        if entry.state == "null":
             return False
         if state is None:
             return True
@@ -78,7 +83,7 @@ class Awareness:
 
     def _renew(self, state: _State, entry: AwarenessEntry) -> None:
         left = entry.clock == state.heard and entry.state == "null" and state.raw != "null"
-        if (entry.clock <= state.heard and not left) or len(entry.state) > MAX_STATE_BYTES:
+        if entry.clock <= state.heard and not left:
             return
         state.heard = entry.clock
         state.sent = max(state.sent + 1, entry.clock)
@@ -175,31 +180,11 @@ def _fields(state: _State) -> dict[str, Any] | None:
     """Parse a state once, when it is told; only the newest of a turn is. None for one that left or is no state."""
     if state.fields is None and state.raw != "null":
         try:
-            parsed = json.loads(state.raw, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
+            parsed = parse(state.raw)
+        except ValueError:
             parsed = None
-        if isinstance(parsed, dict) and _depth(parsed) <= _MAX_DEPTH:
+        if isinstance(parsed, dict) and depth(parsed) <= _MAX_DEPTH:
             state.fields = parsed
         else:
             state.raw = "null"
     return state.fields
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _depth(value: Any) -> int:
-    """Nesting of a parsed value; the parser has bounded it (a state of 4 KB nests 2,048 deep at most)."""
-    level = [value]
-    depth = 0
-    while level:
-        depth += 1
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-    return depth

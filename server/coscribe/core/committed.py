@@ -73,7 +73,13 @@ class CommittedText:
 
     def head(self, points: int) -> str:
         """The first code points, without joining the whole."""
-        return "".join(self._chunks[: points // _CHUNK + 2])[:points] if self._chunks else ""
+        parts: list[str] = []
+        for chunk in self._chunks:
+            if points <= 0:
+                break
+            parts.append(chunk[:points])
+            points -= len(chunk)
+        return "".join(parts)
 
     def apply(self, delta: Delta) -> list[Op]:
         """Follow one delta; gives the same change in every unit."""

@@ -100,7 +100,8 @@ class Exchange:
             session.refuse(offer.slot, str(refusal), refusal.limit)
             self._settle(session)
         if offer.is_step2:
-            session.has_asked = False
+            # An answer that waits itself would be asked for again and again.
+            session.has_asked = offer.slot.ticket is None
 
     def _consider(self, session: Session, offer: Offered) -> None:
         verdict = self.intake.replica.judge(offer.scan)
@@ -115,15 +116,15 @@ class Exchange:
         elif verdict is Verdict.GAP:
             self._hold(session, offer)
         else:
-            self.intake.check(offer.scan, session.principal, is_step2=offer.is_step2)
-            self._admit(session, offer, news=news)
+            item = Accepted(offer.update, offer.scan, session.principal, session.id)
+            self.intake.check(item, is_step2=offer.is_step2)
+            self._admit(session, offer, item, news=news)
 
     def _has_news(self, found: Scan) -> bool:
         clocks = self.intake.replica.clocks
         return any(end > clocks.get(client, 0) for client, _, end in found.structs)
 
-    def _admit(self, session: Session, offer: Offered, *, news: bool) -> None:
-        item = Accepted(offer.update, offer.scan, session.principal, session.id)
+    def _admit(self, session: Session, offer: Offered, item: Accepted, *, news: bool) -> None:
         if news or not offer.is_step2:
             offer.slot.ticket = self.intake.accept(item)
             return
@@ -157,8 +158,9 @@ class Exchange:
         while progress and self._holding:
             progress = False
             for session in list(self._holding.values()):
+                if self._holding.pop(session.id, None) is None:
+                    continue  # a flush on the way here has offered its updates already
                 held, session.held, session.held_bytes = session.held, [], 0
-                del self._holding[session.id]
                 for offer in held:
                     self._offer(session, offer)
                 progress = progress or len(session.held) < len(held)
@@ -212,6 +214,7 @@ class Exchange:
         splices = plan(self.intake.replica.text)
         if not splices:
             return None
+        self.intake.check_write(splices)
         item = self.intake.write(author, splices, REST_SESSION)
         self._deliver([item])
         return item
@@ -226,7 +229,7 @@ class Exchange:
             raise InvalidInput("The update builds on changes that this document does not have.", field="update")
         if verdict is Verdict.KNOWN:
             return None
-        self.intake.check(found, author, is_step2=True)
+        self.intake.check(item, is_step2=True)
         if self._has_news(found):
             self.intake.accept(item)
             self.flush()
@@ -255,7 +258,10 @@ class Exchange:
         return [message] if message is not None else []
 
     def _answer(self, session: Session, state_vector: bytes) -> None:
-        scan_state_vector(state_vector)
+        try:
+            scan_state_vector(state_vector)
+        except UpdateRefused as refusal:
+            raise Malformed(str(refusal)) from None
         self.flush()
         if state_vector == _EMPTY_STATE_VECTOR:
             # One encoded state for all who join while nothing changes.

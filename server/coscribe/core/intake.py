@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coscribe.core.committed import CommittedText, Op
+from coscribe.core.pieces import is_causal
 from coscribe.core.replica import Delta, Replica
 from coscribe.core.splices import Splice
 from coscribe.core.units import utf8_length
@@ -87,13 +88,16 @@ class Intake:
             self._owners[client] = principal_id
             self._new_owners.append((client, principal_id))
 
-    def check(self, found: Scan, author: Principal, *, is_step2: bool) -> None:
+    def check(self, item: Accepted, *, is_step2: bool) -> None:
         """What an update must satisfy beyond its form. Raises UpdateRefused."""
-        self.check_room(found.inserted_bytes)
+        self.check_room(item.scan.inserted_bytes)
+        clocks = self.replica.clocks
+        if not is_causal(item.update, item.scan, clocks):
+            raise UpdateRefused("These changes wait for each other.", limit="order")
         if is_step2:
             return  # rule D10: a peer may bring what a crash took from its author; the entry says who brought it
-        for client, _, _ in found.structs:
-            if self._owners.get(client, author.id) != author.id:
+        for client, _, end in item.scan.structs:
+            if end > clocks.get(client, 0) and self._owners.get(client, item.author.id) != item.author.id:
                 raise UpdateRefused("These changes carry somebody else's client id.", limit="client_id")
 
     def check_room(self, more_bytes: int) -> None:
@@ -142,11 +146,14 @@ class Intake:
             self._queue([item], delta)
         return self.replica.changed
 
-    def write(self, author: Principal, splices: Sequence[Splice], session_id: str) -> Accepted:
-        """Change the text in the author's name by the room's own replica. Raises UpdateRefused."""
+    def check_write(self, splices: Sequence[Splice]) -> None:
+        """Whether there is room for what `write` would do. Raises UpdateRefused."""
         text = self.replica.text
         gone = sum(utf8_length(text[splice.at : splice.end]) for splice in splices)
         self.check_room(max(0, sum(utf8_length(splice.insert) for splice in splices) - gone))
+
+    def write(self, author: Principal, splices: Sequence[Splice], session_id: str) -> Accepted:
+        """Change the text in the author's name by the room's own replica. Raises EngineFailed."""
         update, delta = self.replica.edit(splices)
         item = Accepted(update, scan(update), author, session_id)
         self._count(item)

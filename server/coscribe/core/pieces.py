@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from coscribe.core.lib0 import write_bytes, write_uint
-from coscribe.core.update import GC, INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, ROOT, SKIP, STRING, Span, Walk
+from coscribe.core.update import GC, INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, ROOT, SKIP, STRING, Scan, Span, Walk
 
 MAX_PIECE_BYTES = 256 * 1024
 # Code points of a string's part: at most 4 bytes each, so that a part fills half a piece at most.
@@ -34,6 +34,24 @@ def split(update: bytes) -> list[bytes]:
     walk.structs()
     pieces = [_encode(structs, []) for structs in _filled(walk.found)]
     return pieces + _deletes_pieces(walk.deletes())
+
+
+def is_causal(update: bytes, found: Scan, clocks: dict[int, int]) -> bool:
+    """Whether a scanned update that was judged NEW has no circle of structs that wait for each other.
+
+    The engine would keep such structs for ever, and all that their clients send later. Within one client the scanner
+    sees to it; only an update with news of several can hold a circle.
+    """
+    if len({client for client, _, end in found.structs if end > clocks.get(client, 0)}) < 2:
+        return True
+    walk = _StructWalk(update)
+    walk.structs()
+    ends = dict(clocks)
+    for client, struct in _causal(walk.found):
+        if any(clock >= ends.get(needed, 0) for needed, clock in struct.needs if needed != client):
+            return False
+        ends[client] = max(struct.end, ends.get(client, 0))
+    return True
 
 
 class _StructWalk(Walk):

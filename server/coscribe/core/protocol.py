@@ -17,6 +17,8 @@ PROTOCOL_VERSION = 1
 KEEPALIVE = b"\x01\x01\x00"
 # More entries than this in one message is no client's own presence, nor what it heard of a full room.
 _MAX_AWARENESS_ENTRIES = 10_000
+# lib0 in JavaScript raises at a larger number, and with it for everyone this would be told to.
+_MAX_SAFE_INTEGER = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
         client, pos = read_uint(payload, pos)
         clock, pos = read_uint(payload, pos)
         state, pos = read_string(payload, pos)
+        if max(client, clock) > _MAX_SAFE_INTEGER:
+            raise Malformed("a number in an awareness state is larger than 2^53 - 1")
         entries.append(AwarenessEntry(client, clock, state))
     if pos != len(payload):
         raise Malformed(f"{len(payload) - pos} bytes stand behind the awareness states")

@@ -6,14 +6,15 @@ everything it builds on is here. Text indexes of the engine are UTF-8 bytes; thi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any
 
 from pycrdt import Doc, Text, TextEvent, TransactionEvent
 
 from coscribe.core.splices import Splice
-from coscribe.core.update import ROOT, Scan, scan_state_vector
+from coscribe.core.update import EMPTY_UPDATE, ROOT, Scan, scan_state_vector
 from coscribe.errors import CoscribeError
 
 # A part of a text delta as the engine tells it: {"retain": n}, {"delete": n} (UTF-8 bytes) or {"insert": text}.
@@ -93,20 +94,17 @@ class Replica:
 
     def apply(self, updates: Iterable[bytes]) -> Delta:
         """Apply updates in one transaction; gives the text's delta. Raises EngineFailed."""
+        with self._transaction():
+            for update in updates:
+                self._doc.apply_update(update)
+        return self._taken_delta()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._deltas.clear()
         self._transactions.clear()
-        try:
-            with self._doc.transaction():
-                for update in updates:
-                    self._doc.apply_update(update)
-        except Exception as error:
-            raise EngineFailed(f"the CRDT engine refused an update: {error}") from error
-        except BaseException as error:
-            # pyo3's PanicException derives from BaseException; anything else of that rank is not ours to keep.
-            if type(error).__name__ != "PanicException":
-                raise
-            raise EngineFailed(f"the CRDT engine panicked: {error}") from error
-        return self._taken_delta()
+        with _guarded(), self._doc.transaction():
+            yield
 
     def _taken_delta(self) -> Delta:
         delta = self._deltas[0] if self._deltas else []
@@ -119,18 +117,19 @@ class Replica:
         return bool(self._transactions)
 
     def edit(self, splices: Sequence[Splice]) -> tuple[bytes, Delta]:
-        """Change the text as this replica's own client; gives the update and the delta. Clocks advance."""
-        self._deltas.clear()
-        self._transactions.clear()
+        """Change the text as this replica's own client; gives the update and the delta. Clocks advance.
+
+        Raises EngineFailed.
+        """
         offsets = self._byte_offsets(splices)
-        with self._doc.transaction():
+        with self._transaction():
             # From the end backwards, so that earlier offsets stay true.
             for splice, (start, end) in zip(reversed(splices), reversed(offsets), strict=True):
                 if end > start:
                     del self._text[start:end]
                 if splice.insert:
                     self._text.insert(start, splice.insert)
-        update = self._transactions[0].update if self._transactions else b"\x00\x00"
+        update = self._transactions[0].update if self._transactions else EMPTY_UPDATE
         self.clocks.update(scan_state_vector(self._doc.get_state()))
         return update, self._taken_delta()
 
@@ -162,5 +161,23 @@ class Replica:
         return self._doc.get_state()
 
     def diff(self, state_vector: bytes | None = None) -> bytes:
-        """The update that brings a replica with this state vector up to ours; without one, the whole state."""
-        return self._doc.get_update(state_vector)
+        """The update that brings a replica with this state vector up to ours; without one, the whole state.
+
+        Raises EngineFailed.
+        """
+        with _guarded():
+            return self._doc.get_update(state_vector)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """The one door to the engine: whatever it raises comes out as EngineFailed."""
+    try:
+        yield
+    except Exception as error:
+        raise EngineFailed(f"the CRDT engine refused: {error}") from error
+    except BaseException as error:
+        # pyo3's PanicException derives from BaseException; anything else of that rank is not ours to keep.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise EngineFailed(f"the CRDT engine panicked: {error}") from error

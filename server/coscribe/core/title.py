@@ -9,14 +9,16 @@ MAX_TITLE = 200
 # A title stands at the top; a heading a page further down names a chapter.
 SEARCHED = 4000
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*?)[ \t]*#*[ \t]*$", re.MULTILINE)
-_MARKS = re.compile(r"[*_`~]+|!?\[([^\]]*)\]\([^)]*\)")
+# No two neighbours here can match the same characters: such a pattern takes cubic time (minutes for 4,000 spaces).
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
+_CLOSING = re.compile(r"(?:^|[ \t])#+$")
+_MARKS = re.compile(r"[*_`~]+|!?\[([^\[\]]*)\]\([^()]*\)")
 
 
 def title_of(head: str) -> str:
     """The title of a text whose first SEARCHED code points are `head`; empty when it has none."""
     heading = _HEADING.search(head)
-    if heading is not None and (title := _plain(heading.group(1))):
+    if heading is not None and (title := _plain(_CLOSING.sub("", heading.group(1).rstrip()))):
         return title
     for line in head.splitlines():
         if title := _plain(line.lstrip(" \t#>-+*")):

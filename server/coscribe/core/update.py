@@ -6,10 +6,10 @@ process), so every byte from outside passes here first. Format: yjs `UpdateDecod
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_uint
+from coscribe.core.strict_json import depth, parse
 from coscribe.errors import Malformed, UpdateRefused
 
 ROOT = "content"
@@ -19,7 +19,7 @@ EMPTY_UPDATE = b"\x00\x00"
 MAX_CLOCK = 2**31
 # Yjs draws 32 bits, pycrdt 53; JavaScript cannot read more.
 MAX_CLIENT_ID = 2**53
-# An embed or a formatting value is a small JSON text; a picture belongs beside the document, not in it.
+# A formatting value is a small JSON text.
 MAX_JSON_BYTES = 4096
 MAX_JSON_DEPTH = 32
 
@@ -27,8 +27,9 @@ INFO_ORIGIN = 0x80
 INFO_RIGHT_ORIGIN = 0x40
 _INFO_PARENT_SUB = 0x20
 KIND_MASK = 0x1F
-GC, _DELETED, STRING, _EMBED, _FORMAT, SKIP = 0, 1, 4, 5, 6, 10
-_KIND_NAMES = {2: "JSON", 3: "binary", 7: "nested type", 8: "Any", 9: "subdocument"}
+GC, _DELETED, STRING, _FORMAT, SKIP = 0, 1, 4, 6, 10
+# An embed is no text but takes one place in the engine's indexes: all that follows it would be one off.
+_KIND_NAMES = {2: "JSON", 3: "binary", 5: "embed", 7: "nested type", 8: "Any", 9: "subdocument"}
 
 
 class Span(NamedTuple):
@@ -67,12 +68,14 @@ def scan(update: bytes, *, root: str = ROOT) -> Scan:
 class Walk:
     """One pass over an update's bytes; each method reads one thing at `pos` and moves behind it."""
 
-    __slots__ = ("data", "has_cr", "inserted_bytes", "needs", "pos", "root")
+    __slots__ = ("data", "has_cr", "here", "inserted_bytes", "needs", "pos", "root")
 
     def __init__(self, data: bytes, root: str) -> None:
         self.data = data
         self.root = root
         self.pos = 0
+        # Client and clock of the struct that is being read.
+        self.here = (-1, 0)
         self.needs: dict[int, int] = {}
         self.inserted_bytes = 0
         self.has_cr = False
@@ -123,6 +126,7 @@ class Walk:
                     spans.append(Span(client, start, clock))
                 start = clock = self.advance(clock, self.uint())
             else:
+                self.here = (client, clock)
                 length = self.uint() if info == GC else self.item(info)
                 clock = self.advance(clock, length)
         if clock > start:
@@ -154,6 +158,9 @@ class Walk:
         clock = self.uint()
         if clock >= MAX_CLOCK:
             raise UpdateRefused("A clock lies beyond 2^31.", limit="clock")
+        if client == self.here[0] and clock >= self.here[1]:
+            # The engine would wait for it for ever, and with it for all that this client sends later.
+            raise Malformed("a struct names itself or a later one as its origin")
         if clock > self.needs.get(client, -1):
             self.needs[client] = clock
 
@@ -177,9 +184,6 @@ class Walk:
             self.pos = _skip_key(self.data, self.pos)
             self.json()
             return 1
-        if kind == _EMBED:
-            self.json()
-            return 1
         if kind in _KIND_NAMES:
             raise UpdateRefused(f"Content of kind {_KIND_NAMES[kind]} is not part of a text document.", limit="content")
         raise Malformed(f"content kind {kind} is unknown")
@@ -198,7 +202,7 @@ class Walk:
             raise Malformed("a string is not UTF-8") from None
 
     def json(self) -> None:
-        """Read and check an embedded JSON value."""
+        """Read and check a JSON value."""
         raw, self.pos = read_bytes(self.data, self.pos)
         self.inserted_bytes += len(raw)
         check_json(raw)
@@ -222,23 +226,15 @@ def _skip_key(data: bytes, pos: int) -> int:
 
 
 def check_json(raw: bytes) -> None:
-    """Refuse JSON that is too large, too deep or none; `undefined` is what Yjs writes for a missing value."""
+    """Refuse JSON that is too large, too deep or none."""
     if len(raw) > MAX_JSON_BYTES:
-        raise UpdateRefused(f"An embed is larger than {MAX_JSON_BYTES} bytes.", limit="content")
-    depth = deepest = 0
-    for byte in raw:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    if deepest > MAX_JSON_DEPTH:
-        raise UpdateRefused(f"An embed is nested more than {MAX_JSON_DEPTH} deep.", limit="content")
+        raise UpdateRefused(f"A formatting value is larger than {MAX_JSON_BYTES} bytes.", limit="content")
     try:
-        if raw != b"undefined":
-            json.loads(raw)
+        value = parse(raw.decode())
     except ValueError:
-        raise Malformed("an embed is no JSON") from None
+        raise Malformed("a formatting value is no JSON") from None
+    if depth(value) > MAX_JSON_DEPTH:
+        raise UpdateRefused(f"A formatting value is nested more than {MAX_JSON_DEPTH} deep.", limit="content")
 
 
 def scan_state_vector(data: bytes) -> dict[int, int]:
