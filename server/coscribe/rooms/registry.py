@@ -74,7 +74,7 @@ class Registry:
         self._tasks: set[asyncio.Task[None]] = set()
         self._suspects: set[str] = set()
         self._closing = False
-        self._owner = Owner(self._failed, self._paused, self._saved, hub.publish)
+        self._owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
 
     def start(self) -> None:
         """Begin to record."""
@@ -154,6 +154,8 @@ class Registry:
         # Bytes of entries already there are not known; 40 is what a keystroke takes.
         held = _Held(room, Tail(len(snapshot.state) if snapshot is not None else 0, behind, 40 * behind))
         self._held[current.id] = held
+        # Whoever asked for it may be gone by now; the first to hold it stops the clock.
+        self._expire_later(held)
         return held
 
     def _sources(self, room: Room) -> Sources:
@@ -194,7 +196,13 @@ class Registry:
         """Drop a room whose engine failed; the next one applies updates one by one until it knows which it was."""
         self._watch("engine_failed", document_id=room.document_id, again=room.careful)
         self._suspects.add(room.document_id)
-        self._held.pop(room.document_id, None)
+        self._forget(room)
+
+    def _forget(self, room: Room) -> None:
+        """Drop a closed room; the next to ask gets another."""
+        held = self._held.get(room.document_id)
+        if held is not None and held.room is room:
+            del self._held[room.document_id]
 
     def _saved(self, room: Room, saved: Saved) -> None:
         held = self._held.get(room.document_id)

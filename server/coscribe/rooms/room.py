@@ -48,6 +48,7 @@ class Owner:
     """What a room tells the registry that owns it."""
 
     failed: Callable[[Room], None]
+    gone: Callable[[Room], None]
     paused: Callable[[Room], None]
     saved: Callable[[Room, Saved], None]
     activity: Callable[[Activity], None]
@@ -291,6 +292,7 @@ class Room:
     def _on_lost(self) -> None:
         """The document was purged or replaced while this was on its way."""
         self.close(4404, "This document doesn't exist any more.")
+        self._owner.gone(self)
 
     def fail(self) -> None:
         """Give the replica up; clients come back to a room made from the log (pitfall 6)."""
