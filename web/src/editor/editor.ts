@@ -9,6 +9,7 @@ import { type Commands, commandsFor, keysFor } from './keys'
 import { markdown } from './language'
 import { look } from './look'
 import { pasteAddress } from './marks'
+import { phrases } from './phrases'
 import { shareCaret } from './share-caret'
 import { TextInfo } from './text-info'
 import type { CommandName, EditorHandle, EditorOptions } from './types'
@@ -94,6 +95,7 @@ class Editor implements EditorHandle {
       this.#binding.extension,
       this.#access.of(access(readOnly)),
       this.#search.of([]),
+      phrases,
       keymap.of(keysFor(this.#commands, (_view, replace) => void this.openSearch(replace))),
       markdown,
       pasteAddress,

@@ -1,22 +1,7 @@
 // Find and replace, loaded when it is first wanted. The browser's own search can not see lines that are not drawn.
 import { openSearchPanel, search, searchKeymap } from '@codemirror/search'
-import { EditorState, type Extension } from '@codemirror/state'
+import type { Extension } from '@codemirror/state'
 import { EditorView, keymap } from '@codemirror/view'
-
-const phrases = EditorState.phrases.of({
-  next: 'Next',
-  previous: 'Previous',
-  'match case': 'Match case',
-  regexp: 'Pattern',
-  'by word': 'Whole words',
-  replace: 'Replace',
-  'replace all': 'Replace all',
-  close: 'Close find and replace',
-  'replaced match on line $': 'Replaced the match in line $',
-  'replaced $ matches': 'Replaced $ matches',
-  'current match': 'Match',
-  'on line': 'in line',
-})
 
 const look = EditorView.theme({
   '.cm-panels': {
@@ -79,7 +64,7 @@ const look = EditorView.theme({
 
 const keys = searchKeymap.filter(({ key }) => key === 'F3' || key === 'Mod-g' || key === 'Escape')
 
-export const searchExtension: Extension = [search({ top: true }), keymap.of(keys), phrases, look]
+export const searchExtension: Extension = [search({ top: true }), keymap.of(keys), look]
 
 /** Opens the panel, or goes to it; `replace` goes to its second field. */
 export function showSearch(view: EditorView, replace: boolean): void {
