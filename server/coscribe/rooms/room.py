@@ -225,7 +225,7 @@ class Room:
         except EngineFailed as error:
             self.fail()
             raise Unavailable("The change could not be applied.") from error
-        if item is not None:
+        if item is not None and (self.sessions or self.feed.readers):
             self._presence.show_writer(author, item.scan)
         self._soon()
         self._submit()
