@@ -50,9 +50,7 @@ def _bytes(name: str) -> sa.Column:
 
 
 def _of_document(table: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        ["document_id"], ["documents.id"], name=f"fk_{table}_documents", ondelete="CASCADE"
-    )
+    return sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name=f"fk_{table}_documents", ondelete="CASCADE")
 
 
 def _of_principal(table: str) -> sa.ForeignKeyConstraint:
@@ -124,9 +122,7 @@ def _documents_and_log() -> None:
 def _activity() -> None:
     op.create_table(
         "activity",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False),
         _words("document_id"),
         _number("seq"),
         _words("kind"),
