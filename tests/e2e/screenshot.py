@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 from playwright.async_api import Browser, Page, async_playwright
-
 from tests.support.server import CoscribeServer
 
 _TEXT = """# Launch checklist
