@@ -11,10 +11,19 @@ const doc = new Y.Doc()
 const text = doc.getText('content')
 const provider = new WebsocketProvider(url, room, doc, { WebSocketPolyfill: WebSocket, disableBc: true })
 
+// Looks again whenever the document, the people or the connection changed.
 const until = condition =>
   new Promise(resolve => {
-    const look = () => condition() && (clearInterval(timer), resolve())
-    const timer = setInterval(look, 10)
+    const look = () => {
+      if (!condition()) return
+      doc.off('update', look)
+      provider.off('sync', look)
+      provider.awareness.off('change', look)
+      resolve()
+    }
+    doc.on('update', look)
+    provider.on('sync', look)
+    provider.awareness.on('change', look)
     look()
   })
 
