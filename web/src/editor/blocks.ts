@@ -1,6 +1,6 @@
 // Markdown at the start of lines: headings, quotes, lists and tasks. Every command works on all lines that the selection
 // touches and changes only their prefixes, so that others who write in these lines lose nothing.
-import type { ChangeSpec, EditorState, Line, StateCommand } from '@codemirror/state'
+import type { EditorState, Line, StateCommand } from '@codemirror/state'
 
 const HEADING = /^(#{1,6})(?:\s+|$)/
 const QUOTE = /^>\s?/
@@ -38,14 +38,25 @@ function writtenLines(state: EditorState): Line[] {
   return lines.length === 1 ? lines : lines.filter(({ text }) => text.trim() !== '')
 }
 
+interface Replacement {
+  from: number
+  to: number
+  insert: string
+}
+
 function apply(
   target: Parameters<StateCommand>[0],
-  edit: (line: Line, index: number) => ChangeSpec,
+  edit: (line: Line, index: number) => Replacement | null,
 ): boolean {
   const { state, dispatch } = target
-  const lines = writtenLines(state)
-  if (state.readOnly || lines.length === 0) return false
-  const changes = state.changes(lines.map(edit))
+  if (state.readOnly) return false
+  const changes = state.changes(
+    // What stays the same is not written anew: to others that would be a change.
+    writtenLines(state)
+      .map(edit)
+      .filter(change => change !== null)
+      .filter(({ from, to, insert }) => state.sliceDoc(from, to) !== insert),
+  )
   if (changes.empty) return false
   // A caret at the start of a line goes behind the new prefix.
   const selection = state.selection.map(changes, 1)
@@ -109,9 +120,9 @@ export const toggleTask: StateCommand = target => {
   const done = items.every(item => item === null || /x/i.test(item.box))
   return apply(target, ({ from, text }) => {
     const item = readListItem(text)
-    if (!item) return []
+    if (!item) return null
     const box = from + item.content
-    if (item.box === '') return { from: box, insert: '[ ] ' }
+    if (item.box === '') return { from: box, to: box, insert: '[ ] ' }
     return { from: box + 1, to: box + 2, insert: done ? ' ' : 'x' }
   })
 }

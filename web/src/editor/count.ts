@@ -31,5 +31,5 @@ export async function countDocument(doc: Text, signal: AbortSignal): Promise<Tex
     if (signal.aborted) return null
     pause = performance.now() + SLICE_MS
   }
-  return total
+  return signal.aborted ? null : total
 }
