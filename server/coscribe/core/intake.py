@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coscribe.core.committed import CommittedText, Op
+from coscribe.core.pairs import check_cuts
 from coscribe.core.pieces import is_causal
 from coscribe.core.replica import Delta, Replica
 from coscribe.core.splices import Splice
@@ -94,6 +95,7 @@ class Intake:
         clocks = self.replica.clocks
         if not is_causal(item.update, item.scan, clocks):
             raise UpdateRefused("These changes wait for each other.", limit="order")
+        check_cuts(item.update, item.scan, self.replica.pairs, clocks)
         if is_step2:
             return  # rule D10: a peer may bring what a crash took from its author; the entry says who brought it
         for client, _, end in item.scan.structs:
@@ -122,6 +124,7 @@ class Intake:
     def _count(self, item: Accepted) -> None:
         for client, _, _ in item.scan.structs:
             self._own(client, item.author.id)
+        self.replica.pairs.learn(item.update)
         self.tickets += 1
         self.unsaved_bytes += len(item.update)
 

@@ -90,7 +90,7 @@ def _parts(client: int, struct: _Struct) -> list[_Struct]:
         walk.origin()
     right = walk.pos
     if info & INFO_RIGHT_ORIGIN:
-        walk.origin()
+        walk.right_origin()
     right_origin = struct.raw[right : walk.pos]
     if not info & (INFO_ORIGIN | INFO_RIGHT_ORIGIN):
         walk.parent()

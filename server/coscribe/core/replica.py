@@ -13,6 +13,7 @@ from typing import Any
 
 from pycrdt import Doc, Text, TextEvent, TransactionEvent
 
+from coscribe.core.pairs import Pairs
 from coscribe.core.splices import Splice
 from coscribe.core.update import EMPTY_UPDATE, ROOT, Scan, scan_state_vector
 from coscribe.errors import CoscribeError
@@ -52,6 +53,7 @@ class Replica:
         )
         self.client_id = client_id
         self.clocks: dict[int, int] = {}
+        self.pairs = Pairs()
         if state is not None:
             self.load([state])
 
@@ -63,6 +65,8 @@ class Replica:
         """Apply stored updates, which the gate has passed before, and take the clocks from the engine."""
         self.apply(updates)
         self.clocks = scan_state_vector(self._doc.get_state())
+        for update in updates:
+            self.pairs.learn(update)
 
     def judge(self, scan: Scan) -> Verdict:
         """Whether an update can be applied now, adds nothing, or needs what is not here (pitfall 2)."""

@@ -145,15 +145,15 @@ class Walk:
         if info & INFO_ORIGIN:
             self.origin()
         if info & INFO_RIGHT_ORIGIN:
-            self.origin()
+            self.right_origin()
         if not info & (INFO_ORIGIN | INFO_RIGHT_ORIGIN):
             self.parent()
         if info & _INFO_PARENT_SUB:
             raise UpdateRefused("Map entries are not part of a text document.", limit="content")
         return self.content(info & KIND_MASK)
 
-    def origin(self) -> None:
-        """Read an origin and note it as needed."""
+    def origin(self) -> tuple[int, int]:
+        """Read an origin, give it and note it as needed."""
         client = self.client()
         clock = self.uint()
         if clock >= MAX_CLOCK:
@@ -163,6 +163,11 @@ class Walk:
             raise Malformed("a struct names itself or a later one as its origin")
         if clock > self.needs.get(client, -1):
             self.needs[client] = clock
+        return client, clock
+
+    def right_origin(self) -> tuple[int, int]:
+        """Read a right origin as `origin` does."""
+        return self.origin()
 
     def parent(self) -> None:
         """Read the parent of an item that names no origin: the root it lies in."""
