@@ -1,6 +1,7 @@
 import './style/base.css'
 import './style/floating.css'
 import './style/share.css'
+import './style/bar.css'
 import './style/document.css'
 import './style/prose.css'
 import { effect } from '@preact/signals'

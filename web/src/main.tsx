@@ -10,8 +10,16 @@ import { Documents } from './page/home/home'
 import { refresh, show, trashed } from './page/home/listing'
 import { loadMe, MeButton, MeDialog } from './page/me'
 import { place } from './page/place'
+import { ThemeMenu } from './page/themes'
 import { Toasts } from './page/toast'
 import { keepForOffline } from './page/worker'
+
+const Corner = () => (
+  <>
+    <ThemeMenu />
+    <MeButton />
+  </>
+)
 
 const Overlays = () => (
   <>
@@ -21,7 +29,7 @@ const Overlays = () => (
 )
 
 render(<Documents />, place('documents'))
-render(<MeButton />, place('me'))
+render(<Corner />, place('me'))
 render(<Overlays />, place('overlays'))
 
 effect(() => {

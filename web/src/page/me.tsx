@@ -34,6 +34,20 @@ const Colours = ({ chosen, choose }: { chosen: number; choose: (index: number) =
   </fieldset>
 )
 
+const NameField = ({ name, change }: { name: string; change: (name: string) => void }): JSX.Element => (
+  <label class="grow">
+    <span class="unseen">Your name</span>
+    <input
+      class="field"
+      value={name}
+      maxLength={40}
+      required
+      autocomplete="nickname"
+      onInput={event => change(event.currentTarget.value)}
+    />
+  </label>
+)
+
 /** The sheet to change one's own name and colour; others see the change at once. */
 const MeSheet = ({ self, onClose }: { self: Me; onClose: () => void }): JSX.Element => {
   const [name, setName] = useState(self.name)
@@ -54,24 +68,12 @@ const MeSheet = ({ self, onClose }: { self: Me; onClose: () => void }): JSX.Elem
       <form class="sheet-form" onSubmit={save}>
         <div class="preview-line">
           <Avatar name={name} hex={colourAt(colour).hex} />
-          <label class="grow">
-            <span class="unseen">Your name</span>
-            <input
-              class="field"
-              value={name}
-              maxLength={60}
-              required
-              autocomplete="nickname"
-              onInput={event => setName(event.currentTarget.value)}
-            />
-          </label>
+          <NameField name={name} change={setName} />
         </div>
         <Colours chosen={colour} choose={setColour} />
-        {problem && (
-          <p class="problem" role="alert">
-            {problem}
-          </p>
-        )}
+        <p class="problem" role="alert">
+          {problem}
+        </p>
         <div class="sheet-foot">
           <button class="button" type="button" onClick={onClose}>
             Cancel

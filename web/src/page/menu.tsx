@@ -41,22 +41,51 @@ const moveFocus = (event: KeyboardEvent, menu: HTMLElement | null): void => {
   items[step(now, items.length)]?.focus()
 }
 
-/** A button with a menu on the browser's own popover (closes on Escape and outside clicks); arrows move in it. */
+interface PopupProps {
+  id: string
+  label: string
+  button: HTMLElement | null
+  onClosed: () => void
+  children: ComponentChildren
+}
+
+/** The open menu, on the browser's own popover: it closes on Escape and on clicks outside; arrows move in it. */
+const Popup = ({ id, label, button, onClosed, children }: PopupProps): JSX.Element => {
+  const menu = useRef<HTMLDivElement>(null)
+  useLayoutEffect(() => {
+    if (!menu.current || !button) return
+    menu.current.showPopover()
+    place(menu.current, button)
+    itemsOf(menu.current)[0]?.focus()
+  }, [])
+  const closeAfterPick = (event: MouseEvent): void => {
+    if (!(event.target as HTMLElement).closest('[role^="menuitem"]')) return
+    menu.current?.hidePopover()
+    button?.focus({ preventScroll: true })
+  }
+  return (
+    <div
+      class="menu"
+      id={id}
+      ref={menu}
+      role="menu"
+      tabIndex={-1}
+      aria-label={label}
+      popover="auto"
+      onToggle={event => event.newState === 'closed' && onClosed()}
+      onKeyDown={event => moveFocus(event, menu.current)}
+      onClick={closeAfterPick}
+    >
+      {children}
+    </div>
+  )
+}
+
+/** A button with a menu. */
 export const Menu = ({ label, icon, face, children }: MenuProps): JSX.Element => {
   const [open, setOpen] = useState(false)
   const button = useRef<HTMLButtonElement>(null)
-  const menu = useRef<HTMLDivElement>(null)
   const id = useId()
-  useLayoutEffect(() => {
-    if (!open || !menu.current || !button.current) return
-    menu.current.showPopover()
-    place(menu.current, button.current)
-    itemsOf(menu.current)[0]?.focus()
-  }, [open])
-  const close = (): void => {
-    menu.current?.hidePopover()
-    button.current?.focus({ preventScroll: true })
-  }
   return (
     <>
       <button
@@ -73,20 +102,9 @@ export const Menu = ({ label, icon, face, children }: MenuProps): JSX.Element =>
         {face ?? <Icon name={icon} />}
       </button>
       {open && (
-        <div
-          class="menu"
-          id={id}
-          ref={menu}
-          role="menu"
-          tabIndex={-1}
-          aria-label={label}
-          popover="auto"
-          onToggle={event => event.newState === 'closed' && setOpen(false)}
-          onKeyDown={event => moveFocus(event, menu.current)}
-          onClick={event => (event.target as HTMLElement).closest('[role^="menuitem"]') && close()}
-        >
+        <Popup id={id} label={label} button={button.current} onClosed={() => setOpen(false)}>
           {children}
-        </div>
+        </Popup>
       )}
     </>
   )

@@ -29,11 +29,11 @@ const TitleField = (): JSX.Element => {
     setDraft(null)
   }
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === 'Enter' && !event.isComposing) leave()
-    if (event.key === 'Escape') {
-      cancelled.current = true
-      leave()
-    }
+    if (event.isComposing || (event.key !== 'Enter' && event.key !== 'Escape')) return
+    // The key has done its work here: it must not go on into the text.
+    event.preventDefault()
+    cancelled.current = event.key === 'Escape'
+    leave()
   }
   return (
     <input

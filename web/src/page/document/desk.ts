@@ -19,7 +19,7 @@ export type EndingKind =
   | 'protocol'
 
 export interface Ending {
-  kind: EndingKind | 'unreachable'
+  kind: EndingKind | 'unreachable' | 'failed'
   reason: string
 }
 

@@ -32,13 +32,20 @@ const words: Record<Ending['kind'], { title: string; text: string }> = {
     title: 'This page and the server do not understand each other',
     text: 'The server was probably updated. What you wrote is kept on this device. Reload the page to go on.',
   },
+  failed: {
+    title: 'This document cannot be opened right now',
+    text: 'Nothing of it is lost.',
+  },
   unreachable: {
     title: 'The server cannot be reached',
     text: 'This device has no copy of the document. Check your connection and try again.',
   },
 }
 
-const reloads: readonly Ending['kind'][] = ['signed-out', 'protocol', 'unreachable']
+const reloads: readonly Ending['kind'][] = ['signed-out', 'protocol', 'unreachable', 'failed']
+
+/** Where the server's own words say more. */
+const explained: readonly Ending['kind'][] = ['too-large', 'failed']
 
 /** Only after the person chose so: the local copy of the earlier state goes. */
 const openCurrent = async (): Promise<void> => {
@@ -59,7 +66,7 @@ const Actions = ({ kind }: { kind: Ending['kind'] }): JSX.Element => {
   if (reloads.includes(kind)) {
     return (
       <button class="button filled" type="button" onClick={() => location.reload()}>
-        {kind === 'unreachable' ? 'Try again' : 'Reload'}
+        {kind === 'unreachable' || kind === 'failed' ? 'Try again' : 'Reload'}
       </button>
     )
   }
@@ -94,7 +101,7 @@ export const Ended = (): JSX.Element | null => {
     <div class="ended">
       <h1>{words[end.kind].title}</h1>
       <p class="quiet">{words[end.kind].text}</p>
-      {end.kind === 'too-large' && end.reason && <p class="quiet">{end.reason}</p>}
+      {explained.includes(end.kind) && end.reason && <p class="quiet">{end.reason}</p>}
       <div class="ended-actions">
         <Actions kind={end.kind} />
         <a class="button" href="/">

@@ -12,56 +12,69 @@ const GATHER_MS = 1_000
 const sentence = (names: readonly string[], verb: string): string =>
   names.length === 0 ? '' : `${new Intl.ListFormat('en').format(names)} ${verb}.`
 
-/** Tells screen readers who joined and who left, once each and never more than once a second. */
-export const announceJoins = (place: HTMLElement): void => {
-  const here = new Map<string, string>()
-  const leaving = new Map<string, ReturnType<typeof setTimeout>>()
-  let joined: string[] = []
-  let left: string[] = []
-  let speaking = false
-  let first = true
+/** Who is here as it was told, and what is still to be told. */
+class Herald {
+  private readonly here = new Map<string, string>()
+  private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>()
+  private joined: string[] = []
+  private left: string[] = []
+  private isSpeaking = false
+  /** Whoever was here before us is no news. */
+  private isFirst = true
 
-  const speak = (): void => {
-    speaking = false
-    if (here.size <= MOST_ANNOUNCED) {
-      place.textContent = `${sentence(joined, 'joined')} ${sentence(left, 'left')}`.trim()
-    }
-    joined = []
-    left = []
-  }
-  const soon = (): void => {
-    if (speaking) return
-    speaking = true
-    setTimeout(speak, GATHER_MS)
-  }
-  const leave = (id: string, name: string): void => {
-    leaving.delete(id)
-    here.delete(id)
-    left.push(name)
-    soon()
-  }
-  const arrive = (id: string, name: string): void => {
-    clearTimeout(leaving.get(id))
-    leaving.delete(id)
-    const known = here.has(id)
-    here.set(id, name)
-    if (known || first) return
-    joined.push(name)
-    soon()
-  }
+  constructor(private readonly place: HTMLElement) {}
 
-  effect(() => {
-    const people = present.value.filter(person => !person.me)
-    if (ending.value || present.value.length === 0) return
-    for (const { id, name } of people) arrive(id, name)
+  see(people: readonly { id: string; name: string }[]): void {
+    for (const { id, name } of people) this.arrive(id, name)
     const ids = new Set(people.map(({ id }) => id))
-    for (const [id, name] of here) {
-      if (ids.has(id) || leaving.has(id)) continue
-      leaving.set(
+    for (const id of this.here.keys()) {
+      if (ids.has(id) || this.leaving.has(id)) continue
+      this.leaving.set(
         id,
-        setTimeout(() => leave(id, name), LEAVE_GRACE_MS),
+        setTimeout(() => this.leave(id), LEAVE_GRACE_MS),
       )
     }
-    first = false
+    this.isFirst = false
+  }
+
+  private arrive(id: string, name: string): void {
+    clearTimeout(this.leaving.get(id))
+    this.leaving.delete(id)
+    const isKnown = this.here.has(id)
+    this.here.set(id, name)
+    if (isKnown || this.isFirst) return
+    this.joined.push(name)
+    this.soon()
+  }
+
+  private leave(id: string): void {
+    this.leaving.delete(id)
+    this.left.push(this.here.get(id) ?? '')
+    this.here.delete(id)
+    this.soon()
+  }
+
+  private soon(): void {
+    if (this.isSpeaking) return
+    this.isSpeaking = true
+    setTimeout(() => this.speak(), GATHER_MS)
+  }
+
+  private speak(): void {
+    this.isSpeaking = false
+    if (this.here.size <= MOST_ANNOUNCED) {
+      this.place.textContent = `${sentence(this.joined, 'joined')} ${sentence(this.left, 'left')}`.trim()
+    }
+    this.joined = []
+    this.left = []
+  }
+}
+
+/** Tells screen readers who joined and who left, once each and never more than once a second. */
+export const announceJoins = (place: HTMLElement): void => {
+  const herald = new Herald(place)
+  effect(() => {
+    if (ending.value || present.value.length === 0) return
+    herald.see(present.value.filter(person => !person.me))
   })
 }

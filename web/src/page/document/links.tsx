@@ -58,8 +58,8 @@ const Line = ({ link, revoke }: { link: SecretLink; revoke: () => void }): JSX.E
   </li>
 )
 
-/** Secret links: made, listed, revoked. They work whatever general access says. */
-export const Links = ({ id }: { id: string }): JSX.Element => {
+/** The links of a document and what may be done with them. */
+const useLinks = (id: string) => {
   const [links, setLinks] = useState<readonly SecretLink[]>([])
   const [fresh, setFresh] = useState<SecretLink | null>(null)
   const [problem, setProblem] = useState('')
@@ -83,6 +83,25 @@ export const Links = ({ id }: { id: string }): JSX.Element => {
       setFresh(before => (before?.id === link.id ? null : before))
       say('Link revoked')
     })
+  return { links, fresh, problem, create, revoke }
+}
+
+const Make = ({ create }: { create: (role: Role) => void }): JSX.Element => (
+  <div class="link-make">
+    <button class="button" type="button" onClick={() => create('viewer')}>
+      <Icon name="read" />
+      New view link
+    </button>
+    <button class="button" type="button" onClick={() => create('editor')}>
+      <Icon name="edit" />
+      New edit link
+    </button>
+  </div>
+)
+
+/** Secret links: made, listed, revoked. They work whatever general access says. */
+export const Links = ({ id }: { id: string }): JSX.Element => {
+  const { links, fresh, problem, create, revoke } = useLinks(id)
   return (
     <section class="links" aria-labelledby="links-title">
       <h3 id="links-title">Secret links</h3>
@@ -90,16 +109,7 @@ export const Links = ({ id }: { id: string }): JSX.Element => {
         A view link opens a page to read along; it never leads to the editor. An edit link lets its holder
         write. Both work until you revoke them, also when access is restricted.
       </p>
-      <div class="link-make">
-        <button class="button" type="button" onClick={() => create('viewer')}>
-          <Icon name="read" />
-          New view link
-        </button>
-        <button class="button" type="button" onClick={() => create('editor')}>
-          <Icon name="edit" />
-          New edit link
-        </button>
-      </div>
+      <Make create={role => void create(role)} />
       {fresh && <Fresh key={fresh.id} link={fresh} />}
       {problem && (
         <p class="problem" role="alert">

@@ -117,8 +117,10 @@ const connect = (id: string, known: Known, parent: HTMLElement): DocumentSession
 }
 
 const fail = (error: unknown): void => {
-  const gone = error instanceof RequestFailed && [401, 403, 404, 410].includes(error.status)
-  ending.value = gone ? { kind: 'missing', reason: '' } : { kind: 'unreachable', reason: told(error) }
+  const status = error instanceof RequestFailed ? error.status : null
+  const kind =
+    status === 0 ? 'unreachable' : [401, 403, 404, 410].includes(status ?? 0) ? 'missing' : 'failed'
+  ending.value = { kind, reason: told(error) }
 }
 
 const late = (ms: number): Promise<null> => new Promise(resolve => setTimeout(() => resolve(null), ms))

@@ -2,7 +2,8 @@ import type { JSX } from 'preact'
 import { api, told } from '../../api'
 import { keyName } from '../keys'
 import { Menu, MenuChoice, MenuItem } from '../menu'
-import { setTheme, setWide, type Theme, theme, wide } from '../settings'
+import { setWide, wide } from '../settings'
+import { ThemeChoices } from '../themes'
 import { say } from '../toast'
 import { copy, downloadText } from './copies'
 import { addressOf, doc, editor, ending, isOwner, session, sheet, title } from './desk'
@@ -19,19 +20,9 @@ const moveToTrash = async (id: string): Promise<void> => {
   }
 }
 
-const themes: readonly [Theme, string][] = [
-  ['system', 'Theme of the system'],
-  ['light', 'Light theme'],
-  ['dark', 'Dark theme'],
-]
-
 const Looks = (): JSX.Element => (
   <>
-    {themes.map(([name, words]) => (
-      <MenuChoice key={name} kind="radio" checked={theme.value === name} onPick={() => setTheme(name)}>
-        {words}
-      </MenuChoice>
-    ))}
+    <ThemeChoices />
     <MenuChoice kind="checkbox" checked={wide.value} onPick={() => setWide(!wide.value)}>
       Wide text
     </MenuChoice>
