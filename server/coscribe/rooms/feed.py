@@ -22,6 +22,8 @@ _MAX_EVENTS = 256
 _MAX_BYTES = 2**20
 # Text events kept for readers that come back after a short cut.
 _KEPT = 512
+# Two writers may tell their activities in another order than they stored them, but not many at once.
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class Position:
             return None
         numbers = [int(part) for part in parts]
         return cls(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
+
+    def can_lead_to(self, head: Position) -> bool:
+        """Whether a reader that stands here can be told the way to `head`."""
+        is_past = self.seq <= head.seq and (self.activity or 0) <= (head.activity or 0)
+        return self.generation == head.generation and is_past
 
     def __str__(self) -> str:
         tail = "" if self.activity is None else f".{self.activity}"
@@ -78,6 +85,8 @@ class FeedReader:
         self.role = role
         self.units = units
         self.link_id = link_id
+        # What it asked for comes first and does not count against the budget.
+        self._asked: deque[FeedEvent] = deque()
         self._events: deque[FeedEvent] = deque()
         self._bytes = 0
         self._ready = asyncio.Event()
@@ -94,12 +103,12 @@ class FeedReader:
 
     def prepend(self, events: Sequence[FeedEvent]) -> None:
         """Put what the reader asked for in front; it does not count against the budget."""
-        self._events.extendleft(reversed(events))
+        self._asked.extend(events)
         self._ready.set()
 
     async def next(self, timeout_s: float) -> FeedEvent | None:
         """The next event, None after `timeout_s` of silence. Raises StopAsyncIteration once closed."""
-        if not self._events and not self._closed:
+        if not self._asked and not self._events and not self._closed:
             self._ready.clear()
             try:
                 async with asyncio.timeout(timeout_s):
@@ -108,8 +117,10 @@ class FeedReader:
                 return None
         if self._closed:
             raise StopAsyncIteration
+        if self._asked:
+            return self._asked.popleft()
         event = self._events.popleft()
-        self._bytes = max(0, self._bytes - len(event.data))
+        self._bytes -= len(event.data)
         return event
 
     def close(self) -> None:
@@ -139,6 +150,7 @@ class Feed:
         self._generation = position.generation
         self._seq = position.seq
         self._activity = position.activity or 0
+        self._told: deque[int] = deque(maxlen=_REMEMBERED)
         self._sources = sources
         self._recent: deque[TextChange] = deque(maxlen=_KEPT)
 
@@ -167,18 +179,23 @@ class Feed:
     async def _missed(self, position: Position | None, head: Position, units: Units) -> list[FeedEvent]:
         # The text is read now and what comes later is in the reader's queue already: no await between.
         title, text = self._sources.snapshot()
-        if position is None or position.generation != head.generation or position.seq > head.seq:
+        if position is None or not position.can_lead_to(head):
             return [_snapshot(head, title, text)]
         changes = self._kept(position.seq)
         if changes is None:
             changes = await self._sources.replay(position.seq, head.seq)
         if changes is None:
             return [_snapshot(head, title, text)]
-        seen = position.activity
-        after_seq = position.seq if seen is None else -1
-        activities = await self._sources.activities(seen or 0, after_seq)
-        activities = [activity for activity in activities if activity.id <= (head.activity or 0)]
-        return self._merge(position, changes, activities, units)
+        return self._merge(position, changes, await self._activities(position, head.activity or 0), units)
+
+    async def _activities(self, start: Position, upto: int) -> list[Activity]:
+        """What happened between two positions; the source tells it in parts."""
+        after, after_seq = start.activity or 0, start.seq if start.activity is None else -1
+        found: list[Activity] = []
+        while after < upto and (part := await self._sources.activities(after, after_seq)):
+            found += [activity for activity in part if activity.id <= upto]
+            after = part[-1].id
+        return found
 
     def _kept(self, after: int) -> list[TextChange] | None:
         if after == self._seq:
@@ -218,8 +235,9 @@ class Feed:
 
     def publish_activity(self, activity: Activity) -> None:
         """Tell a stored activity, once."""
-        if activity.id > self._activity:
-            self._activity = activity.id
+        if activity.id not in self._told:
+            self._told.append(activity.id)
+            self._activity = max(self._activity, activity.id)
             self._offer_all(FeedEvent("activity", str(self.position), _json(activity_json(activity))))
 
     def publish_presence(self, change: dict[str, Any]) -> None:

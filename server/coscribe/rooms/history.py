@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from coscribe.core.replica import Replica
+from coscribe.core.replica import EngineFailed, Replica
+from coscribe.errors import Unavailable
 from coscribe.model import Entry
 from coscribe.ports import UpdateLog
 
@@ -22,7 +23,7 @@ def new_client_id() -> int:
 
 
 async def replica_at(log: UpdateLog, document_id: str, generation: int, seq: int) -> Replica:
-    """The document as it stood at `seq`, in a replica of its own."""
+    """The document as it stood at `seq`, in a replica of its own. Raises Unavailable when the log does not give it."""
     replica = Replica(new_client_id())
     snapshot = await log.snapshot(document_id, generation, upto=seq)
     at = 0
@@ -32,7 +33,7 @@ async def replica_at(log: UpdateLog, document_id: str, generation: int, seq: int
     while at < seq:
         entries = await log.read(document_id, generation, after=at, upto=seq, limit=_PER_READ)
         if not entries:
-            break
+            raise Unavailable(f"The log of this document ends at {at}, before {seq}.")
         load_entries(replica, entries)
         at = entries[-1].seq
         await asyncio.sleep(0)
@@ -40,6 +41,9 @@ async def replica_at(log: UpdateLog, document_id: str, generation: int, seq: int
 
 
 def load_entries(replica: Replica, entries: list[Entry]) -> None:
-    """Apply stored entries."""
+    """Apply stored entries. Raises Unavailable."""
     for at in range(0, len(entries), _PER_TRANSACTION):
-        replica.load([entry.payload for entry in entries[at : at + _PER_TRANSACTION]])
+        try:
+            replica.load([entry.payload for entry in entries[at : at + _PER_TRANSACTION]])
+        except EngineFailed as error:
+            raise Unavailable(f"The log of this document cannot be read behind {entries[at].seq - 1}.") from error

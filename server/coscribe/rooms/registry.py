@@ -110,6 +110,8 @@ class Registry:
     async def hold(self, document: Document) -> AsyncIterator[Room]:
         """Open a document's room, or find it, and keep it while inside. Raises Unavailable when it cannot be loaded."""
         held = await self._open(document)
+        while self._held.get(document.id) is not held:  # it ended before its first holder came to run
+            held = await self._open(document)
         held.holders += 1
         if held.expiry is not None:
             held.expiry.cancel()
@@ -187,6 +189,7 @@ class Registry:
         """End a document's sessions and its room; returns when what it accepted is durable."""
         held = self._held.pop(document_id, None)
         if held is not None:
+            held.room.end_sessions(code, reason)
             held.room.close(code, reason)
             await self._recorder.settled(document_id)
 

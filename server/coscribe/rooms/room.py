@@ -302,6 +302,7 @@ class Room:
 
     def end_sessions(self, code: int, reason: str) -> None:
         """End every session and reader; what was accepted goes on to the log."""
+        self._flush()
         for session in self.sessions:
             session.outbox.close(code, reason)
         self.feed.close()
