@@ -49,8 +49,8 @@ export const deleteForever = async (doc: Doc): Promise<void> => {
   else items.value = before
 }
 
-/** Larger files are refused by the server too (5 MB is its soft limit for a text); telling so here saves the upload. */
-const LARGEST_BYTES = 5 * 1024 * 1024
+/** The server takes no larger request unless it is set up to; telling so here saves reading and sending the file. */
+const LARGEST_BYTES = 16 * 1024 * 1024
 
 /** Makes a document of a Markdown or text file and goes there. */
 export const importFile = async (file: File): Promise<void> => {
@@ -59,7 +59,7 @@ export const importFile = async (file: File): Promise<void> => {
     return
   }
   if (file.size > LARGEST_BYTES) {
-    say('That file is larger than 5 MB, the most a document can hold.')
+    say('That file is too large for a document: it may have 16 MB.')
     return
   }
   const text = (await file.text()).replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
