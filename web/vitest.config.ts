@@ -5,5 +5,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.{ts,tsx}'],
     environment: 'node',
+    // The seeded runs take half a second each, and many times that on a machine that is busy with other suites.
+    testTimeout: 30_000,
   },
 })
