@@ -52,6 +52,37 @@ def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
     assert set(answer.headers["allow"].split(", ")) <= allowed
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/documents/%00", 404), ("/api/v1/documents/" + "x" * 5000, 404), ("/api/v1/documents/%ff%fe", 404),
+        ("/api/v1/documents/..%2f..%2fetc", 404), ("/api/v1/documents?q=%00", 422),
+        ("/api/v1/documents?cursor=%00", 422), ("/api/v1/documents?limit=" + "9" * 5000, 422),
+        ("{document}/text?at=" + "9" * 30, 422), ("{document}/text?at=" + "9" * 5000, 422),
+        ("{document}/text?at=%00", 422), ("{document}/events?units=%00", 422),
+        ("{document}/events?wait=nan", 422), ("{document}/events?wait=inf", 422),
+    ],
+)  # fmt: skip
+def test_strange_addresses_are_problems_of_the_caller(owner: httpx.Client, path: str, status: int) -> None:
+    made = new_document(owner, text="text")
+    name = {404: "not-found", 422: "invalid-input"}[status]
+    assert_problem(owner.get(path.format(document=path_of(made))), status, name)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[1]", 422), (b"null", 422), (b'"text"', 422), (b'{"title": 1e400}', 422), (b'{"title": NaN}', 422),
+        (b'{"title": "\\ud800"}', 422), (b"\xff\xfe", 400), (b'{"title": "a"} x', 400), (b"[" * 50_000, 400),
+        (b'{"title": ' + b"9" * 5000 + b"}", 400),
+    ],
+    ids=lambda value: repr(value[:16]) if isinstance(value, bytes) else "",
+)  # fmt: skip
+def test_strange_bodies_are_problems_of_the_caller(owner: httpx.Client, body: bytes, status: int) -> None:
+    answer = owner.post("/api/v1/documents", content=body, headers={"Content-Type": "application/json"})
+    assert_problem(answer, status, {400: "malformed", 422: "invalid-input"}[status])
+
+
 @pytest.fixture(scope="module")
 def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoscribeServer]:
     settings = {"max_frame_bytes": 2**17, "max_document_bytes": 2**16}

@@ -26,6 +26,13 @@ def test_a_text_has_an_entity_tag_and_is_not_sent_twice(owner: httpx.Client) -> 
     assert (newer.status_code, newer.headers["etag"], newer.text) == (200, '"1.2"', "other")
 
 
+def test_the_head_of_a_text_has_its_tag_and_its_length(owner: httpx.Client) -> None:
+    made = new_document(owner, text=POEM)
+    answer = owner.head(path_of(made, "/text"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert (answer.headers["etag"], answer.headers["content-length"]) == ('"1.1"', str(len(POEM)))
+
+
 def test_every_past_position_can_be_read(owner: httpx.Client) -> None:
     made = new_document(owner)
     texts = [""] + [f"draft {number} 🎈\n" * number for number in range(1, 6)]
@@ -160,11 +167,11 @@ def test_an_edit_that_cannot_be_made_undoes_all_of_them(owner: httpx.Client, edi
     ("body", "field"),
     [
         ({"edits": []}, "edits"),
-        ({"edits": [{"op": "erase"}]}, "edits.0"),
-        ({"edits": [{"op": "insert", "at": -1, "text": ""}]}, "edits.0.insert.at"),
-        ({"edits": [{"op": "insert", "at": 1.5, "text": ""}]}, "edits.0.insert.at"),
-        ({"edits": [{"op": "insert", "at": 2**53, "text": ""}]}, "edits.0.insert.at"),
-        ({"edits": [{"op": "append", "text": "x", "by": "me"}]}, "edits.0.append.by"),
+        ({"edits": [{"op": "erase"}]}, "edits[0]"),
+        ({"edits": [{"op": "insert", "at": -1, "text": ""}]}, "edits[0].at"),
+        ({"edits": [{"op": "insert", "at": 1.5, "text": ""}]}, "edits[0].at"),
+        ({"edits": [{"op": "insert", "at": 2**53, "text": ""}]}, "edits[0].at"),
+        ({"edits": [{"op": "append", "text": "x", "by": "me"}]}, "edits[0].by"),
         ({"edits": [{"op": "append", "text": "x"}], "units": "bytes"}, "units"),
         ({}, "edits"),
     ],

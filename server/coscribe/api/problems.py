@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import pairwise
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -131,7 +132,7 @@ async def on_invalid_request(_request: Request, error: Exception) -> Response:
     first = found[0]
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return problem(_BY_STATUS[400], "The body is not valid JSON.")
-    detail = f"{first['field']}: {first['detail']}." if first["field"] else f"{first['detail']}."
+    detail = f"`{first['field']}`: {first['detail']}" if first["field"] else first["detail"]
     return problem(KINDS[errors.InvalidInput], detail, field=first["field"] or None, errors=found)
 
 
@@ -141,8 +142,14 @@ async def on_failure(_request: Request, _error: Exception) -> Response:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """`("body", "edits", 0, "append", "text")` as `edits.0.text`-like path, without where it was found."""
-    return ".".join(str(part) for part in location[1:])
+    """`("body", "edits", 0, "append", "text")` as `edits[0].text`: without where it was found and a union's tag."""
+    field = ""
+    for before, part in pairwise(location):
+        if isinstance(part, int):
+            field += f"[{part}]"
+        elif not isinstance(before, int) or part == location[-1]:
+            field += f".{part}"
+    return field.removeprefix(".")
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

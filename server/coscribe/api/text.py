@@ -31,6 +31,7 @@ Base = Annotated[
 ]
 
 
+@router.head("/documents/{document_id}/text", include_in_schema=False)
 @router.get(
     "/documents/{document_id}/text", operation_id="readText", summary="Read the text",
     response_class=Response,

@@ -7,6 +7,7 @@ counts. What a caller may not see does not exist for him: unknown and forbidden 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ PATROL_EVERY_S = 30.0
 
 # The close code of a socket whose document is gone or in the trash (y-websocket clients do not come back after it).
 GONE = 4404
+
+# What new_id makes; anything else is looked for nowhere, and looks like any unknown id.
+_ID = re.compile(r"[A-Za-z0-9]{22}")
 
 _UNKNOWN = "There is no such document."
 _ROLE_WORDS = {
@@ -76,7 +80,7 @@ class AccessService:
         Raises NotFound when the document is unknown or not for this caller, Forbidden when the role is too low, and
         InTrash when more than reading is asked of a document in the trash, unless `in_trash` allows it.
         """
-        document = await self._documents.get(document_id)
+        document = await self._documents.get(document_id) if _ID.fullmatch(document_id) else None
         actual = None if document is None else await self.role(document, caller)
         if document is None or actual is None:
             raise NotFound(_UNKNOWN)
