@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
-import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import type { JSX, RefObject } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, type Me, told } from '../api'
 import { Avatar } from './avatar'
 import { Dialog } from './dialog'
@@ -34,11 +34,18 @@ const Colours = ({ chosen, choose }: { chosen: number; choose: (index: number) =
   </fieldset>
 )
 
-const NameField = ({ name, change }: { name: string; change: (name: string) => void }): JSX.Element => (
+interface NameFieldProps {
+  name: string
+  change: (name: string) => void
+  field: RefObject<HTMLInputElement | null>
+}
+
+const NameField = ({ name, change, field }: NameFieldProps): JSX.Element => (
   <label class="grow">
     <span class="unseen">Your name</span>
     <input
       class="field"
+      ref={field}
       value={name}
       maxLength={40}
       required
@@ -53,6 +60,8 @@ const MeSheet = ({ self, onClose }: { self: Me; onClose: () => void }): JSX.Elem
   const [name, setName] = useState(self.name)
   const [colour, setColour] = useState(self.colour)
   const [problem, setProblem] = useState('')
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => field.current?.select(), [])
   const save = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
     try {
@@ -68,7 +77,7 @@ const MeSheet = ({ self, onClose }: { self: Me; onClose: () => void }): JSX.Elem
       <form class="sheet-form" onSubmit={save}>
         <div class="preview-line">
           <Avatar name={name} hex={colourAt(colour).hex} />
-          <NameField name={name} change={setName} />
+          <NameField name={name} change={setName} field={field} />
         </div>
         <Colours chosen={colour} choose={setColour} />
         <p class="problem" role="alert">

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { type Access, api, type Doc, told } from '../../api'
 import { Dialog } from '../dialog'
 import { Icon } from '../icons'
@@ -64,6 +64,9 @@ const GeneralAccess = ({ known }: { known: Doc }): JSX.Element => {
 /** Who may come in, the address to send them, and the secret links. */
 export const ShareDialog = ({ onClose }: { onClose: () => void }): JSX.Element | null => {
   const known = doc.value
+  const copyButton = useRef<HTMLButtonElement>(null)
+  // What most people open this for is one Enter away.
+  useEffect(() => copyButton.current?.focus(), [])
   if (!known) return null
   return (
     <Dialog title={`Share “${title.value || 'Untitled'}”`} onClose={onClose}>
@@ -72,6 +75,7 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }): JSX.Element |
         <button
           class="button filled"
           type="button"
+          ref={copyButton}
           onClick={() => void copy(addressOf(known.id), 'Link copied')}
         >
           <Icon name="link" />
