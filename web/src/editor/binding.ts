@@ -4,6 +4,7 @@
 import { type ChangeSpec, EditorState, type Extension, type Text, type Transaction } from '@codemirror/state'
 import { EditorView } from '@codemirror/view'
 import type * as Y from 'yjs'
+import { held, placeToHold } from './stillness'
 import { UndoHistory } from './undo'
 import { cutsCharacter, fromReplica, keepWellFormed, wellFormed } from './well-formed'
 
@@ -101,8 +102,13 @@ export class TextBinding {
     const view = this.#view
     const changes = deltaToChanges(delta)
     if (!view || changes.length === 0) return
+    const place = placeToHold(view, changes[0]?.from ?? 0)
+    const set = view.state.changes(changes)
+    const effects = place ? held(place, set) : []
     // `filter: false`: no extension may alter what the others have written.
-    view.dispatch({ changes, annotations: fromReplica.of(true), filter: false })
+    view.dispatch({ changes: set, effects, annotations: fromReplica.of(true), filter: false })
+    // Now and not with the next frame: by then the person may have scrolled.
+    if (place) view.coordsAtPos(set.mapPos(place.at, -1))
     const repairs = this.#cutCharacters(view.state.doc, changes)
     if (repairs.length > 0) {
       view.dispatch({ changes: repairs, annotations: fromReplica.of(true), filter: false })
