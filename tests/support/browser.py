@@ -41,6 +41,7 @@ window.textOfEditor = () => {
 }
 """
 SAVED = re.compile(r"^(Saved|All changes saved)$")
+expect.set_options(timeout=WITHIN_MS)
 
 
 async def launch(playwright: Playwright) -> Browser:
@@ -93,6 +94,16 @@ class Visitor:
             await self.type(text)
             await self.see_saved()
         return self.document_id
+
+    async def import_document(self, text: str) -> str:
+        """Make a document with this text over REST and open it; gives its id."""
+        answer = await self.context.request.post(
+            f"{self.url}/api/v1/documents", data={"text": text}, headers={"Origin": self.url}
+        )
+        assert answer.status == 201, await answer.text()
+        document_id = str((await answer.json())["id"])
+        await self.open_document(document_id)
+        return document_id
 
     async def open_document(self, document_id: str) -> None:
         """Open a document and wait for its text."""
@@ -151,6 +162,15 @@ class Visitor:
             "parts => parts.every(part => window.textOfEditor()?.includes(part))", arg=list(parts)
         )
 
+    async def see(self, words: str, *, within_ms: float = WITHIN_MS) -> None:
+        """Wait until the page shows these words."""
+        await expect(self.page.get_by_text(words).first).to_be_visible(timeout=within_ms)
+
+    async def put_caret(self, words: str) -> None:
+        """Put the caret at the end of the line that shows these words."""
+        await self.editor.locator(".cm-line", has_text=words).first.click()
+        await self.press("End")
+
     async def text(self) -> str:
         """What the editor shows; short texts only, lines outside the window are not drawn."""
         shown: str = await self.page.evaluate("window.textOfEditor()")
@@ -167,6 +187,14 @@ class Visitor:
         answer = await self.context.request.get(address)
         assert answer.ok, f"{answer.status} {await answer.text()}"
         return (await answer.body()).decode()
+
+    async def see_named(self, title: str) -> None:
+        """Wait until the server has taken the title from the text, about a second after the last change."""
+        await self.page.wait_for_function(
+            "async ([id, title]) => (await (await fetch(`/api/v1/documents/${id}`)).json()).title === title",
+            arg=[self.document_id, title],
+            polling=100,
+        )
 
     async def name(self) -> str:
         """The name that others see."""

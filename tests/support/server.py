@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -101,6 +102,16 @@ class CoscribeServer:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold it still: its sockets stay open and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def token(self, name: str) -> str:
         """A new bearer token, made as an operator makes one."""

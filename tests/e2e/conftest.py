@@ -1,0 +1,49 @@
+"""One browser for all tests of a worker; every test invites people of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+from tests.support.browser import Visitor, invite, launch
+from tests.support.server import CoscribeServer
+
+Visit = Callable[..., Awaitable[Visitor]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await launch(playwright)
+        yield running
+        await running.close()
+
+
+async def _visits(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visit]:
+    people: list[Visitor] = []
+    async with AsyncExitStack() as stack:
+
+        async def visit(**settings: Any) -> Visitor:
+            context = await stack.enter_async_context(await browser.new_context(**settings))
+            people.append(await invite(context, server.url))
+            return people[-1]
+
+        yield visit
+    assert [trouble for person in people for trouble in person.troubles] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visit]:
+    """Invites a person to the shared server: `await visit(color_scheme="dark")`."""
+    async for invitation in _visits(browser, server):
+        yield invitation
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit_own(browser: Browser, own_server: CoscribeServer) -> AsyncIterator[Visit]:
+    """Invites a person to the server that belongs to the test alone."""
+    async for invitation in _visits(browser, own_server):
+        yield invitation
