@@ -1,0 +1,83 @@
+"""What a session is owed, and the reader that falls behind (rule D7)."""
+
+from __future__ import annotations
+
+from coscribe.core.outbox import Closing, Outbox
+from coscribe.core.update import Span
+
+
+class Bell:
+    """Counts how often it was rung."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def __call__(self) -> None:
+        self.rung += 1
+
+
+def test_frames_leave_in_order_and_ring_once_each() -> None:
+    bell = Bell()
+    outbox = Outbox(100, bell)
+
+    outbox.share(b"a")
+    outbox.push(b"b")
+    outbox.push_answer([b"c", b"d"])
+
+    assert bell.rung == 3
+    assert outbox.take() == [b"a", b"b", b"c", b"d"]
+    assert outbox.take() == []
+
+
+def test_d7_a_full_outbox_drops_what_others_typed_and_remembers_the_clocks() -> None:
+    outbox = Outbox(10, Bell())
+    outbox.share(b"12345", [Span(5, 3, 4)])
+    outbox.push(b"ack")
+    outbox.share(b"6789", [Span(5, 4, 9), Span(6, 0, 2)])
+
+    assert outbox.is_stale
+    outbox.share(b"more", [Span(7, 1, 2), Span(6, 2, 3)])
+    outbox.push(b"note")
+
+    assert outbox.take() == [b"ack", b"note"]
+    assert outbox.take_missing() == {5: 3, 6: 0, 7: 1}
+    assert not outbox.is_stale
+    assert outbox.take_missing() == {}
+
+
+def test_an_answer_that_was_asked_for_may_be_large_and_is_never_dropped() -> None:
+    outbox = Outbox(10, Bell())
+    outbox.push_answer([b"x" * 1000])
+    outbox.share(b"a" * 9)
+    assert not outbox.is_stale
+
+    outbox.share(b"b" * 9)
+
+    assert outbox.is_stale
+    assert outbox.take() == [b"x" * 1000]
+
+
+def test_what_was_taken_no_longer_counts() -> None:
+    outbox = Outbox(10, Bell())
+    for _ in range(5):
+        outbox.share(b"12345678")
+        outbox.take()
+    assert not outbox.is_stale
+
+
+def test_a_client_that_reads_no_acks_is_let_go() -> None:
+    outbox = Outbox(10, Bell())
+    outbox.push(b"x" * 20)
+    assert outbox.closing is None
+    outbox.push(b"x")
+    assert outbox.closing is not None
+    assert outbox.closing.code == 1013
+
+
+def test_the_first_reason_to_close_counts() -> None:
+    bell = Bell()
+    outbox = Outbox(10, bell)
+    outbox.close(4403, "first")
+    outbox.close(1013, "second")
+    assert outbox.closing == Closing(4403, "first")
+    assert bell.rung == 2

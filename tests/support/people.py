@@ -1,0 +1,53 @@
+"""People and sessions for tests of the core."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from coscribe.core.exchange import Exchange
+from coscribe.core.intake import Intake, Limits
+from coscribe.core.outbox import Outbox
+from coscribe.core.replica import Replica
+from coscribe.core.session import Session
+from coscribe.model import Principal, PrincipalKind, Role
+
+ANN = Principal("ann", PrincipalKind.GUEST, "Ann", 0)
+BEN = Principal("ben", PrincipalKind.GUEST, "Ben", 1)
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+HELLO = b"\x70\x01\x00\x00"
+ROOM = 2**20
+
+
+def an_intake(*updates: bytes, document_bytes: int = ROOM, unsaved_bytes: int = ROOM, seq: int = 0) -> Intake:
+    """An intake of a document that holds these updates; its own replica is client 1."""
+    replica = Replica(1)
+    if updates:
+        replica.load(updates)
+    return Intake(replica, seq=seq, owners={}, limits=Limits(document_bytes, unsaved_bytes), now=lambda: NOW)
+
+
+def an_exchange(*updates: bytes, **limits: int) -> Exchange:
+    """An exchange of generation 1 around such an intake."""
+    return Exchange(1, an_intake(*updates, **limits))
+
+
+def a_session(
+    name: str, principal: Principal = ANN, role: Role = Role.EDITOR, *, ours: bool = True, limit: int = ROOM
+) -> Session:
+    """A session that nobody has joined yet; our own client's unless told."""
+    return Session(name, principal, role, Outbox(limit, lambda: None), is_ours=ours)
+
+
+def joined(exchange: Exchange, session: Session) -> Session:
+    """The session, in the room and with what it was greeted with read."""
+    exchange.join(session)
+    session.outbox.take()
+    return session
+
+
+def commit(exchange: Exchange) -> int:
+    """Make durable all that is accepted; gives how many entries that were."""
+    exchange.flush()
+    entries = sum(len(batch.entries) for batch in exchange.intake.take())
+    exchange.acknowledge(exchange.intake.committed(exchange.intake.seq + 1))
+    return entries
