@@ -56,7 +56,7 @@ def test_titles(text: str, title: str) -> None:
     ],
 )
 def test_no_text_takes_long(text: str) -> None:
-    # A title is made while everybody waits; a pattern with two ways to match spaces took minutes for the first of these.
+    # A title is made while everybody waits; a pattern with two ways to match spaces took minutes for the first.
     began = time.process_time()
     title_of(text)
     assert time.process_time() - began < 0.2
