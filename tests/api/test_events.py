@@ -148,7 +148,9 @@ def test_a_reader_resumes_after_the_server_was_killed(own_server: CoscribeServer
         assert text == "first\nsecond\nthird\nfourth\n"
 
 
-@pytest.mark.parametrize("position", ["1.99.0", "2.1.0", "0.0", "x", "-1.-1", "1", "1.1.1.1", "9" * 90, "1.\u0661"])
+@pytest.mark.parametrize(
+    "position", ["1.99.0", "1.1.9999999", "2.1.0", "0.0", "x", "-1.-1", "1", "1.1.1.1", "9" * 90, "1.\u0661"]
+)
 def test_a_position_that_cannot_be_continued_starts_with_a_snapshot(owner: httpx.Client, position: str) -> None:
     made = new_document(owner, text="text")
     headers = {"Last-Event-ID": position.encode()}
@@ -161,7 +163,7 @@ def test_a_position_that_cannot_be_continued_starts_with_a_snapshot(owner: httpx
 def test_after_in_the_address_is_older_than_last_event_id(owner: httpx.Client) -> None:
     made = new_document(owner, text="text")
     put_text(owner, made, "text!")
-    with event_stream(owner, path_of(made, "/events?after=1.1.0"), after="1.2.9999999") as stream:
+    with event_stream(owner, path_of(made, "/events?after=1.1"), after="1.2") as stream:
         first = stream.next()
     assert first is not None
     assert first.event == "presence", "nothing was missed"

@@ -79,8 +79,11 @@ def test_a_poll_for_nothing_ends_when_its_time_is_over(owner: httpx.Client) -> N
 
 def test_a_poll_says_who_is_here(owner: httpx.Client) -> None:
     made = new_document(owner)
-    put_text(owner, made, "written over REST")
-    (person,) = poll(owner, made)["people"]
+    with event_stream(owner, path_of(made, "/events")) as stream:
+        stream.until("presence")
+        put_text(owner, made, "written over REST")  # shown for a while to those who look on
+        stream.until("text")
+        (person,) = poll(owner, made)["people"]
     assert (person["name"], person["kind"]) == ("owner", "token")
 
 
