@@ -6,6 +6,8 @@ Close codes: api/problems.py. Stock clients take 4400-4499 as final and come bac
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
@@ -51,7 +53,12 @@ async def socket(websocket: WebSocket, document_id: str) -> None:
             outbox = Outbox(wiring.settings.max_outbox_bytes, wake.set)
             link_id = caller.link.id if caller.link is not None else None
             session = Session(new_id(), caller.actor, role, outbox, link_id)
-            await _Conversation(websocket, room, session, wake, wiring.settings.keepalive_s).run()
+            conversation = _Conversation(websocket, room, session, wake, wiring.settings.keepalive_s)
+            with _joined(room, session):
+                # What was taken away while the room was loading met no session: ask again now that there is one.
+                _, role = await wiring.access.enter(document_id, caller)
+                room.set_role(session, role)
+                await conversation.run()
     except CoscribeError as error:
         await _close(websocket, close_code_of(error), str(error))
     except WebSocketDisconnect:
@@ -65,6 +72,15 @@ async def _caller(websocket: WebSocket, wiring: Wiring, protocol: str | None) ->
     if secret:
         return await caller_by_secret(wiring, secret)
     return await caller_by_cookie(websocket, wiring)
+
+
+@contextmanager
+def _joined(room: Room, session: Session) -> Iterator[None]:
+    room.join(session)
+    try:
+        yield
+    finally:
+        room.leave(session)
 
 
 class _Conversation:
@@ -81,7 +97,6 @@ class _Conversation:
 
     async def run(self) -> None:
         """Talk until one side ends it."""
-        self._room.join(self._session)
         reading = asyncio.create_task(self._read(), name=f"read {self._session.id}")
         writing = asyncio.create_task(self._write(), name=f"write {self._session.id}")
         try:
@@ -89,7 +104,6 @@ class _Conversation:
             for task in done:
                 task.result()
         finally:
-            self._room.leave(self._session)
             for task in (reading, writing):
                 task.cancel()
             await asyncio.gather(reading, writing, return_exceptions=True)
