@@ -16,7 +16,7 @@ from coscribe.model import Principal
 
 MAX_STATE_BYTES = 4096
 # The clocks sent on rise from here by one at a time and must stay below 2^53, where clients raise.
-_MAX_CLOCK = 2**32
+_MAX_CLOCK = 2**31 - 1
 _MAX_DEPTH = 4 + 1  # a relative position is {cursor: {anchor: {item: {client, clock}}}}: four below the state
 # Enough for everyone who left a large room within a reconnect's time; older ones start again at their own clock.
 _MAX_DEPARTED = 4096
