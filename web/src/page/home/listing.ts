@@ -11,6 +11,12 @@ export const next = signal<string | null>(null)
 export const search = signal('')
 export const trashed = signal(location.pathname === '/trash')
 
+/** The server takes a title from the text a second after the last change: whoever comes straight from writing is early. */
+const TITLE_AFTER_MS = 1_500
+const FRESH_MS = 5_000
+
+const awaitsTitle = (doc: Doc): boolean => !doc.title && Date.now() - Date.parse(doc.updated_at) < FRESH_MS
+
 let asked = 0
 
 const ask = async (cursor: string | null): Promise<void> => {
@@ -26,6 +32,8 @@ const ask = async (cursor: string | null): Promise<void> => {
     items.value = cursor ? [...items.value, ...listing.items] : listing.items
     next.value = listing.next
     phase.value = 'ready'
+    if (!cursor && listing.items.some(awaitsTitle))
+      setTimeout(() => mine === asked && refresh(), TITLE_AFTER_MS)
   } catch (error) {
     if (mine !== asked) return
     problem.value = told(error)
