@@ -24,7 +24,7 @@ from coscribe.core.protocol import (
 from coscribe.core.replica import Verdict
 from coscribe.core.session import Asked, AskedPresence, Greeted, Offered, Present, Refused, Session
 from coscribe.core.splices import Splice
-from coscribe.core.update import Scan, encode_state_vector, scan, scan_state_vector
+from coscribe.core.update import Scan, Span, encode_state_vector, scan, scan_state_vector
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Principal, Role
 
@@ -75,6 +75,8 @@ class Exchange:
             case Refused(slot, reason, limit):
                 session.refuse(slot, reason, limit)
                 self._settle(session)
+            case AskedPresence() if session.outbox.is_full:
+                session.outbox.owe(())
             case AskedPresence():
                 session.outbox.push_answer(self._everyone() or [KEEPALIVE])
             case Greeted(version, generation):
@@ -259,11 +261,15 @@ class Exchange:
 
     def _answer(self, session: Session, state_vector: bytes) -> None:
         try:
-            scan_state_vector(state_vector)
+            known = scan_state_vector(state_vector)
         except UpdateRefused as refusal:
             raise Malformed(str(refusal)) from None
         self.flush()
-        if state_vector == _EMPTY_STATE_VECTOR:
+        if session.outbox.is_full:
+            # Whoever asks again and again without reading gets one answer to all of it (rule D7).
+            clocks = self.intake.replica.clocks
+            session.outbox.owe([Span(client, known.get(client, 0), clock) for client, clock in clocks.items()])
+        elif state_vector == _EMPTY_STATE_VECTOR:
             # One encoded state for all who join while nothing changes.
             self._whole = self._whole or _answer_frames(self.intake.replica.diff())
             session.outbox.push_answer(self._whole)

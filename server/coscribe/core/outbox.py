@@ -25,13 +25,14 @@ class Closing:
 class Outbox:
     """Frames on their way to one client. `wake` is called when something is there to be taken."""
 
-    __slots__ = ("_bytes", "_frames", "_limit", "_missing", "_wake", "closing")
+    __slots__ = ("_answered", "_bytes", "_frames", "_limit", "_missing", "_wake", "closing")
 
     def __init__(self, limit_bytes: int, wake: Callable[[], None]) -> None:
         # The spans of what others typed; None marks a frame that is addressed to this session.
         self._frames: deque[tuple[bytes, Iterable[Span] | None]] = deque()
         self._limit = limit_bytes
         self._bytes = 0
+        self._answered = 0
         self._missing: dict[int, int] | None = None
         self._wake = wake
         self.closing: Closing | None = None
@@ -58,8 +59,20 @@ class Outbox:
 
     def push_answer(self, frames: Iterable[bytes]) -> None:
         """Queue an answer that was asked for, whatever its size: all who join share its bytes."""
-        self._frames.extend((frame, None) for frame in frames)
+        for frame in frames:
+            self._frames.append((frame, None))
+            self._answered += len(frame)
         self._wake()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether answers that were asked for already are waiting, more of them than a session may owe."""
+        return self._answered > self._limit
+
+    def owe(self, spans: Iterable[Span]) -> None:
+        """Leave an answer to the diff that a stale session gets; `spans` are the structs that it would have held."""
+        missing = self._drop_shared() if self._missing is None else self._missing
+        _miss(missing, spans)
 
     def _append(self, frame: bytes, spans: Iterable[Span] | None) -> None:
         self._frames.append((frame, spans))
@@ -70,7 +83,7 @@ class Outbox:
         """Take all that is queued, in order."""
         frames = [frame for frame, _ in self._frames]
         self._frames.clear()
-        self._bytes = 0
+        self._bytes = self._answered = 0
         return frames
 
     def take_missing(self) -> dict[int, int]:
@@ -85,17 +98,19 @@ class Outbox:
             self.closing = Closing(code, reason)
         self._wake()
 
-    def _drop_shared(self) -> None:
-        self._missing = {}
+    def _drop_shared(self) -> dict[int, int]:
+        missing: dict[int, int] = {}
         kept = deque[tuple[bytes, Iterable[Span] | None]]()
-        self._bytes = 0
+        # Answers do not count: who asked for much and takes it slowly is no client that reads nothing.
+        self._bytes = -self._answered
         for frame, spans in self._frames:
             if spans is None:
                 kept.append((frame, None))
                 self._bytes += len(frame)
             else:
-                _miss(self._missing, spans)
-        self._frames = kept
+                _miss(missing, spans)
+        self._frames, self._missing = kept, missing
+        return missing
 
 
 def _miss(missing: dict[int, int], spans: Iterable[Span]) -> None:
