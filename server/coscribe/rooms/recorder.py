@@ -101,7 +101,8 @@ class Recorder:
                 answers = await self._log.append([append for _, append in taken])
                 break
             except Unavailable as error:
-                for room, _ in taken:
+                # Also those that came meanwhile and are not even tried yet.
+                for room in tuple(self._waiting.values()):
                     room.delayed(str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_S)

@@ -24,6 +24,7 @@ from coscribe.rooms.saving import Listener, Saved, Saving
 
 # Quiet enough to derive the title and to compare digests.
 _QUIET_S = 1.0
+_NOT_SAVED = "Changes cannot be saved at the moment."
 
 
 class Phase(StrEnum):
@@ -97,13 +98,14 @@ class Room:
         """Whether everything that was accepted is durable."""
         return self._exchange.intake.is_settled
 
-    async def encoded_state(self) -> bytes:
-        """Everything committed as one Yjs v1 update."""
+    async def encoded_state(self) -> tuple[int, bytes]:
+        """Everything committed as one Yjs v1 update, and its seq."""
         await self._saving.durable()
+        seq = self.seq
         if self.is_settled:
             self._exchange.flush()
-            return self._exchange.intake.replica.diff()
-        return (await replica_at(self._log, self.document_id, self.generation, self.seq)).diff()
+            return seq, self._exchange.intake.replica.diff()
+        return seq, (await replica_at(self._log, self.document_id, self.generation, seq)).diff()
 
     async def text_at(self, seq: int) -> str:
         """The text as it stood at a past position."""
@@ -132,8 +134,6 @@ class Room:
         """Take a session in."""
         self._exchange.join(session)
         self._presence.start()
-        if self.phase is Phase.DEGRADED:
-            session.notify("degraded", "Changes cannot be saved at the moment.")
 
     def leave(self, session: Session) -> None:
         """Let a session go."""
@@ -144,6 +144,7 @@ class Room:
         """Take one frame; every answer, also the end, comes by the session's outbox."""
         if self.phase is Phase.CLOSED or session.outbox.closing is not None:
             return
+        was_ours = session.is_ours
         try:
             self._exchange.receive(session, frame)
             if self.careful:
@@ -153,6 +154,8 @@ class Room:
         except EngineFailed:
             session.outbox.close(4400, "This change could not be applied.")
             self.fail()
+        if self.phase is Phase.DEGRADED and session.is_ours and not was_ours:
+            session.notify("degraded", _NOT_SAVED)
         if self._exchange.is_dirty:
             self._soon()
         self._submit()
@@ -278,7 +281,7 @@ class Room:
         """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
         if self.phase is Phase.LIVE:
             self.phase = Phase.DEGRADED
-            self._exchange.notify_all("degraded", "Changes cannot be saved at the moment.", detail=reason)
+            self._exchange.notify_all("degraded", _NOT_SAVED, detail=reason)
         if self._exchange.intake.is_full:
             self._exchange.notify_all("read-only", "Too much is waiting to be saved; typing is paused.")
 

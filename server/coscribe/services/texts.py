@@ -74,8 +74,8 @@ class TextService:
         """The whole durable state."""
         document = await self.document(document_id, caller)
         async with self._registry.hold(document) as room:
-            content = await room.encoded_state()
-            return StateAt(room.generation, room.seq, content)
+            seq, content = await room.encoded_state()
+            return StateAt(room.generation, seq, content)
 
     def storable(self, text: str, field: str = "text") -> str:
         """The text as it will be stored (rule D12); raises InvalidInput and TooLarge."""
