@@ -80,3 +80,10 @@ def test_a_link_dies_with_its_document_and_rests_in_the_trash(owner: httpx.Clien
         owner.delete(path_of(made))
         owner.delete(path_of(made), params={"permanent": True})
         assert_problem(bearer.get(path_of(made)), 401, "unauthenticated")
+
+
+def test_an_end_that_no_calendar_reaches_is_refused(owner: httpx.Client) -> None:
+    ends = "9999-12-31T23:59:59-14:00"  # in UTC that is a day of the year 10000
+    answer = owner.post(path_of(new_document(owner), "/links"), json={"role": "viewer", "expires_at": ends})
+    assert_problem(answer, 422, "invalid-input")
+    assert answer.json()["field"] == "expires_at"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from coscribe.model import Access, Document, Link, Principal, PrincipalKind, Role
 from coscribe.services.documents import LANGUAGE_DEFAULT, TITLE_MOST, Seen
@@ -23,6 +23,16 @@ Language = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9+#._-]{0,31}$", description="What the text is written in.", examples=["markdown"]),
 ]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies beyond the year 9999") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class _Incoming(BaseModel):
@@ -151,7 +161,7 @@ class LinkCreate(_Incoming):
     model_config = ConfigDict(json_schema_extra={"examples": [{"role": "viewer"}]})
 
     role: Literal[Role.VIEWER, Role.COMMENTER, Role.EDITOR]
-    expires_at: AwareDatetime | None = Field(None, description="Without it the link stands until it is revoked.")
+    expires_at: Moment | None = Field(None, description="Without it the link stands until it is revoked.")
 
 
 class LinkOut(_Outgoing):
