@@ -26,6 +26,8 @@ from coscribe.rooms.saving import Saved
 
 # Accepted updates get this long to become durable at shutdown; the whole exit must fit in 5 s.
 _CLOSE_WITHIN_S = 3.0
+# A loaded room waits at least this long for whoever asked for it, however short empty rooms are to stay.
+_UNHELD_S = 5.0
 
 
 class Watcher(Protocol):
@@ -85,6 +87,8 @@ class Registry:
         """End every session (1012: come back), commit what was accepted, stop."""
         self._closing = True
         self._hub.close()
+        for loading in tuple(self._loading.values()):
+            loading.cancel()
         rooms = self.rooms
         for room in rooms:
             room.end_sessions(1012, "The server is restarting.")
@@ -121,7 +125,7 @@ class Registry:
         finally:
             held.holders -= 1
             if held.holders == 0 and self._held.get(document.id) is held:
-                self._expire_later(held)
+                self._expire_later(held, self._idle_s)
 
     async def _open(self, document: Document) -> _Held:
         if self._closing:
@@ -132,8 +136,7 @@ class Registry:
                 loading = asyncio.create_task(self._load(document), name=f"load {document.id}")
                 self._loading[document.id] = loading
                 loading.add_done_callback(lambda _: self._loading.pop(document.id, None))
-            # Shielded: the first to ask may leave before the room is there, the others still want it.
-            return await asyncio.shield(loading)
+            return await _loaded(loading)
         return held
 
     async def _load(self, document: Document) -> _Held:
@@ -157,7 +160,11 @@ class Registry:
         held = _Held(room, Tail(len(snapshot.state) if snapshot is not None else 0, behind, 40 * behind))
         self._held[current.id] = held
         # Whoever asked for it may be gone by now; the first to hold it stops the clock.
-        self._expire_later(held)
+        self._expire_later(held, max(self._idle_s, _UNHELD_S))
+        if current.seq and not current.title_by_hand:
+            # The last stop may have come between a change and its title; a new document has one before its text.
+            room.derived_title = current.title
+            self._paused(room)
         return held
 
     def _sources(self, room: Room) -> Sources:
@@ -172,15 +179,15 @@ class Registry:
             ),
         )
 
-    def _expire_later(self, held: _Held) -> None:
-        held.expiry = asyncio.get_running_loop().call_later(self._idle_s, self._expire, held)
+    def _expire_later(self, held: _Held, after_s: float) -> None:
+        held.expiry = asyncio.get_running_loop().call_later(after_s, self._expire, held)
 
     def _expire(self, held: _Held) -> None:
         held.expiry = None
         if held.holders or self._held.get(held.room.document_id) is not held:
             return
         if not held.room.is_settled:
-            self._expire_later(held)
+            self._expire_later(held, max(self._idle_s, _UNHELD_S))
             return
         del self._held[held.room.document_id]
         held.room.close(1001, "Nobody is here.")
@@ -236,3 +243,13 @@ class Registry:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _loaded(loading: asyncio.Task[_Held]) -> _Held:
+    """The room that a task loads. Shielded: the first to ask may leave before it is there, the others still want it."""
+    try:
+        return await asyncio.shield(loading)
+    except asyncio.CancelledError:
+        if loading.cancelled():
+            raise Unavailable("The server is restarting.") from None
+        raise
