@@ -1,0 +1,192 @@
+"""The recorder on a log that fails: group commit, retries, what is told, and what is never acked too early."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices
+from tests.support.people import ANN, BEN
+from tests.support.wire_bytes import framed, one, typed
+
+from coscribe.core.splices import Splice
+from coscribe.errors import Unavailable
+from coscribe.storage.engine import Database
+
+HI = one(5, 0, typed("hi"))
+MORE = one(5, 2, typed("!", after=(5, 1)))
+LATER = one(5, 3, typed("?", after=(5, 2)))
+
+
+def at_start(text: str) -> list[Splice]:
+    return [Splice(0, 0, "x")]
+
+
+async def test_what_comes_in_during_a_commit_goes_into_the_next_one(building: Building) -> None:
+    documents = [await building.document() for _ in range(3)]
+    building.log.open.clear()
+    writes = []
+    for document in documents:
+        async with building.registry.hold(document) as room:
+            writes.append(asyncio.create_task(room.edit(ANN, at_start)))
+            await building.log.arrived.wait()
+            writes.append(asyncio.create_task(room.edit(BEN, at_start)))
+    await asyncio.sleep(0)
+
+    building.log.open.set()
+    written = await asyncio.gather(*writes)
+
+    first, second = building.log.appends
+    assert [append.document_id for append in first] == [documents[0].id]
+    assert sorted(append.document_id for append in second) == sorted(document.id for document in documents)
+    assert [answer.seq for answer in written[:2]] == [1, 2]
+    for document in documents:
+        stored = await building.documents.get(document.id)
+        assert stored is not None
+        assert stored.seq == 2
+
+
+async def test_d3_d8_nothing_is_acked_while_the_log_fails_and_everybody_is_told(building: Building) -> None:
+    async with building.registry.hold(await building.document()) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        building.log.failures = 2
+        room.receive(ann, framed(2, HI))
+        heard: list[bytes] = []
+
+        def degraded() -> bool:
+            heard.extend(ben.outbox.take())
+            return bool(notices(heard))
+
+        await eventually(degraded)
+        room.receive(ann, framed(2, MORE))  # people go on typing
+        assert acks(ann.outbox.take()) == []
+        assert (room.seq, room.text) == (0, "")
+        assert framed(2, HI) in heard
+        assert notices(heard)[0]["kind"] == "degraded"
+
+        await eventually(lambda: room.seq == 2)
+
+        frames = ann.outbox.take()
+        assert acks(frames)[-1][:2] == b"\x71\x02"
+        assert [notice.get("recovered") for notice in notices(frames)][-1] is True
+        assert room.text == "hi!"
+        assert building.log.failures == 0
+
+
+async def test_a_log_whose_answer_was_lost_is_given_the_entries_again(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        building.log.lost_answers = 1
+        room.receive(ann, framed(2, HI))
+        await eventually(lambda: room.text == "hi")
+
+        stored = await building.documents.get(document.id)
+        assert stored is not None
+        assert room.seq == stored.seq == 2
+        entries = await building.log.read(document.id, 1, after=0)
+        assert [entry.payload for entry in entries] == [HI, HI]
+        assert await room.text_at(1) == await room.text_at(2) == "hi"
+        room.receive(ann, framed(2, MORE))
+        await eventually(lambda: room.seq == 3)
+        assert room.text == "hi!"
+
+
+async def test_d8_a_room_that_holds_too_much_is_read_only_until_it_can_save(sqlite: Database) -> None:
+    building = Building(sqlite, unsaved_bytes=len(HI))
+    try:
+        async with building.registry.hold(await building.document()) as room:
+            ann = enter(room, "ann")
+            building.log.failures = 1
+            room.receive(ann, framed(2, HI))
+            room.receive(ann, framed(2, MORE))
+            heard: list[bytes] = []
+
+            def read_only() -> bool:
+                heard.extend(ann.outbox.take())
+                return "read-only" in [notice["kind"] for notice in notices(heard)]
+
+            await eventually(read_only)
+            room.receive(ann, framed(2, LATER))
+            [refused] = notices(ann.outbox.take())
+            assert (refused["kind"], refused["limit"], refused["frame"]) == ("refused", "max_unsaved_bytes", 3)
+            await eventually(lambda: room.seq == 2)
+            # What was refused comes again in answer to this step 1.
+            assert any(frame[:2] == b"\x00\x00" for frame in ann.outbox.take())
+            room.receive(ann, framed(1, LATER))
+            await eventually(lambda: room.text == "hi!?")
+    finally:
+        await building.close()
+
+
+async def test_a_writer_whose_document_is_purged_meanwhile_is_told(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        building.log.open.clear()
+        writing = asyncio.create_task(room.edit(ANN, at_start))
+        await building.log.arrived.wait()
+        await building.documents.purge(document.id)
+        building.log.open.set()
+
+        with pytest.raises(Unavailable):
+            await writing
+        assert ann.outbox.closing is not None
+        assert ann.outbox.closing.code == 4404
+    assert building.registry.live(document.id) is None
+    with pytest.raises(Unavailable):
+        async with building.registry.hold(document):
+            pass
+
+
+async def test_closing_commits_what_was_accepted_in_the_very_same_turn(sqlite: Database) -> None:
+    building = Building(sqlite)
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        room.receive(ann, framed(2, HI))
+        await building.registry.close()
+
+        assert ann.outbox.closing is not None
+        assert ann.outbox.closing.code == 1012
+        assert acks(ann.outbox.take()) == [b"\x71\x01\x01"]
+    [entry] = await building.log.read(document.id, 1, after=0)
+    assert (entry.payload, entry.principal_id, entry.session_id) == (HI, "ann", "ann")
+    with pytest.raises(Unavailable):
+        async with building.registry.hold(document):
+            pass
+
+
+async def test_dropping_commits_what_was_accepted(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        reader = await a_reader(room)
+        room.receive(ann, framed(2, HI))
+
+        await building.registry.drop(document.id, code=4404, reason="It is in the trash.")
+
+        assert building.registry.live(document.id) is None
+        assert ann.outbox.closing is not None
+        assert (ann.outbox.closing.code, ann.outbox.closing.reason) == (4404, "It is in the trash.")
+        assert len(await building.log.read(document.id, 1, after=0)) == 1
+        with pytest.raises(StopAsyncIteration):
+            await reader.next(1.0)
+        room.receive(ann, framed(2, MORE))  # a late frame goes nowhere
+        with pytest.raises(Unavailable):
+            await room.edit(ANN, at_start)
+    await building.registry.drop(document.id, code=4404, reason="again")
+    async with building.registry.hold(document) as again:
+        assert again.text == "hi"
+
+
+async def test_client_ids_are_bound_in_the_log(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        room.receive(enter(room, "ann"), framed(2, HI))
+        await eventually(lambda: room.seq == 1)
+    await building.registry.drop(document.id, code=1001, reason="")
+    async with building.registry.hold(document) as room:
+        ben = enter(room, "ben", BEN)
+        room.receive(ben, framed(2, MORE))
+        assert notices(ben.outbox.take())[0]["limit"] == "client_id"
