@@ -1,0 +1,126 @@
+"""D8: what goes wrong with one document does not end the saving of the others, and is written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tests.contracts.values import stored
+from tests.support.people import ANN, NOW
+from tests.support.wire_bytes import one, typed
+
+from coscribe.model import Append, Appended, NewEntry
+from coscribe.rooms.compaction import Compactor, Tail
+from coscribe.rooms.recorder import Recorder
+from coscribe.storage.engine import Database
+from coscribe.storage.tables import TextRefused
+from coscribe.storage.update_log import SqlUpdateLog
+
+_WITHIN_S = 20.0
+
+
+class Page:
+    """What one document has to commit, entry by entry; `follow` is called with the answer to each."""
+
+    def __init__(self, document_id: str, follow: Callable[[Appended], None], *, author: str = ANN.id) -> None:
+        self.document_id = document_id
+        self.author = author
+        self.delays = 0
+        self.is_spoiled = False
+        self.told = asyncio.Event()
+        self._follow = follow
+        self._left = 1
+
+    def take_append(self) -> Append | None:
+        if not self._left:
+            return None
+        return Append(self.document_id, 1, (NewEntry(self.author, "s", NOW, one(5, 0, typed("a"))),))
+
+    def committed(self, appended: Appended) -> None:
+        self._left -= 1
+        self.told.set()
+        self._follow(appended)
+
+    def lost(self) -> None:
+        raise AssertionError("the document is there")
+
+    def delayed(self, reason: str) -> None:
+        self.delays += 1
+        self.author = ANN.id
+
+    def spoiled(self) -> None:
+        self._left = 0
+        self.is_spoiled = True
+
+    async def is_told(self) -> None:
+        async with asyncio.timeout(_WITHIN_S):
+            await self.told.wait()
+
+
+@asynccontextmanager
+async def recording(database: Database) -> AsyncIterator[tuple[Recorder, list[Exception]]]:
+    failures: list[Exception] = []
+    recorder = Recorder(SqlUpdateLog(database), failures.append)
+    recorder.start()
+    yield recorder, failures
+    await recorder.close(_WITHIN_S)
+
+
+def stumble(_: Appended) -> None:
+    raise IndexError("a bug")
+
+
+async def test_a_document_that_cannot_follow_its_commit_stops_no_other(sqlite: Database) -> None:
+    bad, good = await stored(sqlite), await stored(sqlite)
+    seqs: list[int] = []
+    async with recording(sqlite) as (recorder, failures):
+        stumbling = Page(bad.id, stumble)
+        for page in (stumbling, Page(good.id, lambda appended: seqs.append(appended.first_seq))):
+            recorder.submit(page)
+        await stumbling.is_told()
+        later = Page(good.id, lambda appended: seqs.append(appended.first_seq))
+        await recorder.settled(good.id)
+        recorder.submit(later)
+        await later.is_told()
+    assert stumbling.is_spoiled
+    assert [str(failure) for failure in failures] == ["a bug"]
+    assert seqs == [1, 2]
+
+
+async def test_whatever_the_log_says_the_entries_are_tried_again(sqlite: Database) -> None:
+    document = await stored(sqlite)
+    seqs: list[int] = []
+    async with recording(sqlite) as (recorder, failures):
+        page = Page(document.id, lambda appended: seqs.append(appended.first_seq), author="a\0b")
+        recorder.submit(page)
+        await page.is_told()
+    assert (seqs, page.delays) == ([1], 1)
+    (failure,) = failures
+    assert isinstance(failure, TextRefused)
+
+
+async def test_one_snapshot_is_taken_of_one_tail(sqlite: Database) -> None:
+    document = await stored(sqlite)
+    log = SqlUpdateLog(sqlite)
+    entries = tuple(NewEntry(ANN.id, "s", NOW, one(5, at, typed("a"))) for at in range(1200))
+    await log.append([Append(document.id, 1, entries)])
+    failures: list[Exception] = []
+    compactor = Compactor(log, lambda _, error: failures.append(error))
+    tail = Tail(0, 1100, 44_000)
+    compactor.start()
+    compactor.consider(document.id, 1, 1100, tail)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    # While that one is being taken, the next commit asks again.
+    tail.add(1, 40)
+    compactor.consider(document.id, 1, 1101, tail)
+    async with asyncio.timeout(_WITHIN_S):
+        while tail.snapshot_bytes == 0:
+            await stored(sqlite)
+    for _ in range(20):
+        await stored(sqlite)
+    newest = await log.snapshot(document.id, 1)
+    await compactor.close()
+    assert newest is not None
+    assert (newest.seq, tail.entries, failures) == (1100, 1, [])
