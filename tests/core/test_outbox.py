@@ -81,3 +81,13 @@ def test_the_first_reason_to_close_counts() -> None:
     outbox.close(1013, "second")
     assert outbox.closing == Closing(4403, "first")
     assert bell.rung == 2
+
+
+def test_who_is_sent_away_hears_nothing_more_of_what_others_type() -> None:
+    outbox = Outbox(100, Bell())
+    outbox.share(b"before")
+    outbox.close(4403, "Your access to this document was removed.")
+    outbox.share(b"after", [Span(5, 3, 4)])
+
+    assert outbox.take() == [b"before"]
+    assert not outbox.is_stale

@@ -104,3 +104,12 @@ def test_stock_clients_get_no_acks_and_no_notices() -> None:
 
     assert session.outbox.take() == [b"\x02\x00\x03No."]
     assert not session.is_owed
+
+
+def test_d7_a_flood_behind_a_frame_that_is_not_settled_has_an_end() -> None:
+    session = a_session("s")
+    offered(session, 100_000)
+    assert session.outbox.closing is None
+    offered(session)
+    assert session.outbox.closing is not None
+    assert session.outbox.closing.code == 1013

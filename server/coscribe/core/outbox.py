@@ -44,6 +44,8 @@ class Outbox:
 
     def share(self, frame: bytes, spans: Iterable[Span] = ()) -> None:
         """Queue what everybody gets; `spans` are the structs in it, by which a dropped frame is made good."""
+        if self.closing is not None:
+            return  # who lost access must not go on reading while his line is slow
         if self._missing is not None:
             _miss(self._missing, spans)
             return

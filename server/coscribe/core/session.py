@@ -23,6 +23,9 @@ from coscribe.core.update import Scan, scan
 from coscribe.errors import UpdateRefused
 from coscribe.model import Principal, Role
 
+# A minute of typing is some 300 frames; so many that wait come of a flood, or of a disk that is away for hours.
+_MAX_UNSETTLED = 100_000
+
 
 @dataclass(slots=True)
 class Slot:
@@ -123,6 +126,8 @@ class Session:
         self._frames += 1
         slot = Slot(self._frames)
         self._ledger.append(slot)
+        if len(self._ledger) > _MAX_UNSETTLED:
+            self.outbox.close(1013, "Too many changes wait to be saved.")
         try:
             return Offered(update, scan(update), slot, is_step2)
         except UpdateRefused as refusal:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from coscribe.errors import CoscribeError
 from coscribe.model import Snapshot
 from coscribe.ports import UpdateLog
 from coscribe.rooms.history import replica_at
@@ -44,7 +43,7 @@ class Tail:
 class Compactor:
     """One task that takes snapshots, one document after the other."""
 
-    def __init__(self, log: UpdateLog, failed: Callable[[str, CoscribeError], None]) -> None:
+    def __init__(self, log: UpdateLog, failed: Callable[[str, Exception], None]) -> None:
         self._log = log
         self._failed = failed
         self._due: dict[tuple[str, int], tuple[int, Tail]] = {}
@@ -73,9 +72,11 @@ class Compactor:
             self._wake.clear()
             while self._due:
                 (document_id, generation), (seq, tail) = self._due.popitem()
+                if not tail.is_due:
+                    continue  # it was asked for again while the last one was being taken
                 try:
                     await self._snapshot(document_id, generation, seq, tail)
-                except CoscribeError as error:
+                except Exception as error:  # noqa: BLE001 - a snapshot is a cache; the next document gets its own
                     self._failed(document_id, error)
 
     async def _snapshot(self, document_id: str, generation: int, seq: int, tail: Tail) -> None:

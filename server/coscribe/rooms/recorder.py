@@ -7,9 +7,9 @@ goes into the next; the first keystroke after a pause is committed at once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
-from coscribe.errors import Unavailable
 from coscribe.model import Append, Appended
 from coscribe.ports import UpdateLog
 
@@ -38,12 +38,17 @@ class Recordable(Protocol):
         """The log cannot be written now; it is tried again."""
         ...
 
+    def spoiled(self) -> None:
+        """It could not follow its own commit: whoever opens the document again reads it from the log."""
+        ...
+
 
 class Recorder:
-    """Group commit for every room of the process."""
+    """Group commit for every room of the process. `failed` hears the first failure of each commit."""
 
-    def __init__(self, log: UpdateLog) -> None:
+    def __init__(self, log: UpdateLog, failed: Callable[[Exception], None]) -> None:
         self._log = log
+        self._failed = failed
         self._waiting: dict[str, Recordable] = {}
         self._wake = asyncio.Event()
         self._committed = asyncio.Condition()
@@ -100,14 +105,23 @@ class Recorder:
             try:
                 answers = await self._log.append([append for _, append in taken])
                 break
-            except Unavailable as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the entries are still to be stored
+                if delay == _FIRST_RETRY_S:
+                    self._failed(error)
                 # Also those that came meanwhile and are not even tried yet.
                 for room in tuple(self._waiting.values()):
                     room.delayed(str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_S)
         for (room, _), appended in zip(taken, answers, strict=True):
+            self._tell(room, appended)
+
+    def _tell(self, room: Recordable, appended: Appended | None) -> None:
+        try:
             if appended is None:
                 room.lost()
             else:
                 room.committed(appended)
+        except Exception as error:  # noqa: BLE001 - one document's trouble must not end the saving of all others
+            self._failed(error)
+            room.spoiled()

@@ -69,7 +69,7 @@ class Registry:
         self._limits = limits
         self._idle_s = idle_s
         self._watch = watch
-        self._recorder = Recorder(storage.log)
+        self._recorder = Recorder(storage.log, self._recording_failed)
         self._compactor = Compactor(storage.log, self._snapshot_failed)
         self._held: dict[str, _Held] = {}
         self._loading: dict[str, asyncio.Task[_Held]] = {}
@@ -220,8 +220,11 @@ class Registry:
             held.tail.add(room.seq - saved.before, saved.payload_bytes)
             self._compactor.consider(room.document_id, room.generation, room.seq, held.tail)
 
-    def _snapshot_failed(self, document_id: str, error: CoscribeError) -> None:
-        self._watch("snapshot_failed", document_id=document_id, reason=str(error))
+    def _recording_failed(self, error: Exception) -> None:
+        self._watch("recording_failed", reason=str(error), exc_info=_unforeseen(error))
+
+    def _snapshot_failed(self, document_id: str, error: Exception) -> None:
+        self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))
 
     def _paused(self, room: Room) -> None:
         title = title_of(room.head_text(SEARCHED))
@@ -243,6 +246,11 @@ class Registry:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _unforeseen(error: Exception) -> Exception | None:
+    """An error that is worth its traceback in the log; those of our own tree say what there is to say."""
+    return None if isinstance(error, CoscribeError) else error
 
 
 async def _loaded(loading: asyncio.Task[_Held]) -> _Held:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from functools import partial
@@ -74,7 +75,7 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._flush_is_due = False
         self._quiet_timer: asyncio.TimerHandle | None = None
-        listener = Listener(self._on_saved, self._on_delayed, self._on_lost)
+        listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.fail)
         self._saving = Saving(document_id, self.generation, exchange.intake, listener)
 
     # What is durable
@@ -103,8 +104,11 @@ class Room:
         await self._saving.durable()
         seq = self.seq
         if self.is_settled:
-            self._exchange.flush()
-            return seq, self._exchange.intake.replica.diff()
+            try:
+                return seq, self._exchange.intake.replica.diff()
+            except EngineFailed as error:
+                self.fail()
+                raise Unavailable("The document is opened again.") from error
         return seq, (await replica_at(self._log, self.document_id, self.generation, seq)).diff()
 
     async def text_at(self, seq: int) -> str:
@@ -162,7 +166,8 @@ class Room:
 
     def drained(self, session: Session) -> None:
         """A session's line is free again after it fell behind."""
-        self._exchange.drained(session)
+        with self._failing():
+            self._exchange.drained(session)
 
     def set_role(self, session: Session, role: Role | None) -> None:
         """Change what a session may do; None ends it (4403)."""
@@ -248,11 +253,17 @@ class Room:
             return
         if self._exchange.awareness.is_dirty:
             self._presence.touch()
-        try:
+        with self._failing():
             self._exchange.flush()
+        self._submit()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """An engine that failed is not used again."""
+        try:
+            yield
         except EngineFailed:
             self.fail()
-        self._submit()
 
     def _submit(self) -> None:
         if self._exchange.intake.has_pending:
@@ -332,4 +343,5 @@ class Room:
         if seq != self.seq:
             self._watch_quiet()
         elif self.sessions and self.is_settled:
-            self._exchange.tell_digest()
+            with self._failing():
+                self._exchange.tell_digest()

@@ -34,6 +34,7 @@ class Listener:
     saved: Callable[[Saved], None]
     delayed: Callable[[str], None]
     lost: Callable[[], None]
+    spoiled: Callable[[], None]
 
 
 class Saving:
@@ -111,3 +112,8 @@ class Saving:
         """The document is gone from storage: nothing of this can be saved."""
         self._intake.abandon()
         self._listener.lost()
+
+    def spoiled(self) -> None:
+        """What was committed could not be followed; what was not is still with the clients, unacked."""
+        self._intake.abandon()
+        self._listener.spoiled()
