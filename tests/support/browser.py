@@ -6,6 +6,7 @@ warning, what its security policy refuses and every dialog it opens is a trouble
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from pathlib import Path
@@ -37,7 +38,9 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true, characterData: true })
 window.textOfEditor = () => {
   const lines = document.querySelectorAll('#source .cm-line')
-  return lines.length === 0 ? null : [...lines].map(line => line.textContent).join('\\n')
+  // The placeholder of an empty text stands in its line.
+  const text = line => (line.querySelector('.cm-placeholder') ? '' : line.textContent)
+  return lines.length === 0 ? null : [...lines].map(text).join('\\n')
 }
 """
 SAVED = re.compile(r"^(Saved|All changes saved)$")
@@ -80,7 +83,7 @@ class Visitor:
 
     def expects_silence_of_server(self) -> None:
         """The browser itself reports requests that nobody answers."""
-        self.expects(r"net::ERR_", r"WebSocket connection to .* failed")
+        self.expects(r"net::ERR_", r"WebSocket connection to .* failed", r"Find and replace could not be loaded")
 
     async def open(self, path: str) -> None:
         """Go to a path of the server."""
@@ -190,11 +193,16 @@ class Visitor:
 
     async def see_named(self, title: str) -> None:
         """Wait until the server has taken the title from the text, about a second after the last change."""
-        await self.page.wait_for_function(
+        await self.until(
             "async ([id, title]) => (await (await fetch(`/api/v1/documents/${id}`)).json()).title === title",
-            arg=[self.document_id, title],
-            polling=100,
+            [self.document_id, title],
         )
+
+    async def until(self, condition: str, arg: object = None) -> None:
+        """Wait until an asynchronous function of the page gives true; Playwright's wait takes a promise for true."""
+        wait = f"async arg => {{ while (!(await ({condition})(arg))) await new Promise(go => setTimeout(go, 50)) }}"
+        async with asyncio.timeout(WITHIN_MS / 1000):
+            await self.page.evaluate(wait, arg)
 
     async def name(self) -> str:
         """The name that others see."""

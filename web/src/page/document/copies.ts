@@ -4,7 +4,7 @@ import { textNow, title } from './desk'
 const fileName = (name: string): string =>
   `${
     name
-      .replace(/[\\/:*?"<>|\p{Cc}]+/gu, ' ')
+      .replace(/[\\/:*?"<>|\p{Cc}\s]+/gu, ' ')
       .trim()
       .slice(0, 100) || 'Untitled'
   }.md`
