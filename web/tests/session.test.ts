@@ -3,6 +3,7 @@ import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { backoff, isFinal } from '../src/sync/connection'
+import { sha256 } from '../src/sync/digest'
 import { type DocumentSession, type Notice, openDocument, type SaveState } from '../src/sync/index'
 import { Peer } from './support/peer'
 
@@ -263,6 +264,21 @@ describe('the digest', () => {
     await vi.waitFor(() => expect(peer.heard).toHaveLength(2))
     expect(peer.heard[0]).toEqual(Uint8Array.of(0x00, 0x00, 1, 0))
     expect(warn).toHaveBeenCalledOnce()
+  })
+
+  test('a deletion that the server has not taken yet is no difference', async () => {
+    const session = await openSettled()
+    session.text.insert(0, 'ab')
+    await counted(2)
+    peer.ack(2)
+    await saves(session, 'saved')
+    const before = await sha256('ab')
+    session.text.delete(0, 1)
+    await counted(3)
+    peer.digest(Y.encodeStateVector(session.doc), before as Uint8Array)
+    peer.ack(3)
+    await saves(session, 'saved')
+    expect(peer.heard.filter(([type, step]) => type === 0 && step === 0)).toHaveLength(1)
   })
 
   test('equal texts and other states are no news', async () => {

@@ -202,7 +202,9 @@ export class Conversation {
   }
 
   async #compare(stateVector: Uint8Array, theirs: Uint8Array): Promise<void> {
-    if (this.gate.waiting > 0 || !sameStateVector(Y.encodeStateVector(this.doc), stateVector)) return
+    // A deletion of ours that the server has not taken yet does not show in the state vectors.
+    if (!this.ledger.allStored || this.gate.waiting > 0) return
+    if (!sameStateVector(Y.encodeStateVector(this.doc), stateVector)) return
     const ours = await sha256(this.doc.getText(TEXT_NAME).toString())
     if (ours === null || sameBytes(ours, theirs)) return
     if (!this.#warned) console.warn('The text differs from the server’s; asking for all of it again')
