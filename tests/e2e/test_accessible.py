@@ -41,6 +41,11 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 async def _is_clean(person: Visitor) -> None:
+    # What still fades in has less contrast for a moment.
+    await person.page.evaluate(
+        "Promise.allSettled(document.getAnimations().filter(one => one.effect.getComputedTiming().endTime !== Infinity)"
+        ".map(one => one.finished))"
+    )
     # Given through the debugger, so that the page's own policy stays as it is.
     await person.page.evaluate(_AXE.read_text() + "; 0")
     found = await person.page.evaluate(
