@@ -8,7 +8,7 @@ from tests.support.wire_bytes import deletes, item, one, string, structs, typed,
 
 from coscribe.core.committed import CommittedText
 from coscribe.core.replica import EngineFailed, Replica, Verdict
-from coscribe.core.splices import Splice
+from coscribe.core.splices import Splice, apply, coarsen
 from coscribe.core.update import scan
 
 
@@ -125,3 +125,25 @@ def test_loading_takes_the_clocks_and_the_pairs() -> None:
     assert (5, 1) in replica.pairs
     assert (5, 2) not in replica.pairs
     assert (replica.text, replica.size) == ("a😀", 5)
+
+
+def test_an_edit_in_very_many_places_is_made_in_fewer() -> None:
+    replica = Replica(1)
+    replica.edit([Splice(0, 0, "é\r" * 30_000 + "end")])
+
+    replica.edit([Splice(2 * at + 1, 1, "\n") for at in range(30_000)])
+
+    assert replica.text == "é\n" * 30_000 + "end"
+    # Each place is an item of its own: 1,000 of them, and not 30,000.
+    assert len(replica.diff()) < 200_000
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 50])
+def test_coarser_splices_do_the_same(most: int) -> None:
+    text = "".join(chr(0x61 + at % 26) for at in range(200))
+    fine = [Splice(3, 0, "X"), Splice(4, 2, ""), Splice(7, 1, "éé"), Splice(90, 5, "Y"), Splice(96, 0, "Z")]
+    coarse = coarsen(text, fine, most)
+    assert apply(text, coarse) == apply(text, fine)
+    assert len(coarse) == min(most, len(fine))
+    if most == 2:
+        assert [(splice.at, splice.end) for splice in coarse] == [(3, 8), (90, 96)]

@@ -17,7 +17,7 @@ MAX_PIECE_BYTES = 256 * 1024
 _PART_POINTS = MAX_PIECE_BYTES // 8
 
 
-class _Struct(NamedTuple):
+class Struct(NamedTuple):
     """One struct's bytes, the clocks it covers, and the origins it names."""
 
     clock: int
@@ -30,7 +30,7 @@ def split(update: bytes) -> list[bytes]:
     """Cut a valid update into updates of about MAX_PIECE_BYTES; a small one is given back as it is."""
     if len(update) <= MAX_PIECE_BYTES:
         return [update]
-    walk = _StructWalk(update)
+    walk = StructWalk(update)
     walk.structs()
     pieces = [_encode(structs, []) for structs in _filled(walk.found)]
     return pieces + _deletes_pieces(walk.deletes())
@@ -44,7 +44,7 @@ def is_causal(update: bytes, found: Scan, clocks: dict[int, int]) -> bool:
     """
     if len({client for client, _, end in found.structs if end > clocks.get(client, 0)}) < 2:
         return True
-    walk = _StructWalk(update)
+    walk = StructWalk(update)
     walk.structs()
     ends = dict(clocks)
     for client, struct in _causal(walk.found):
@@ -54,16 +54,18 @@ def is_causal(update: bytes, found: Scan, clocks: dict[int, int]) -> bool:
     return True
 
 
-class _StructWalk(Walk):
+class StructWalk(Walk):
     """A walk that keeps every struct's bytes."""
 
-    __slots__ = ("found",)
+    __slots__ = ("found", "has_skip")
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data, ROOT)
-        self.found: dict[int, list[_Struct]] = {}
+        self.found: dict[int, list[Struct]] = {}
+        self.has_skip = False
 
     def client_structs(self, structs: int, client: int, spans: list[Span]) -> None:  # noqa: ARG002 - found is the answer
+        """Keep one client's structs; what they cover is in `found`."""
         clock = self.uint()
         found = self.found[client] = []
         for _ in range(structs):
@@ -74,12 +76,14 @@ class _StructWalk(Walk):
             length = self.uint() if info in (GC, SKIP) else self.item(info)
             raw = self.data[start : self.pos]
             needs = tuple(self.needs.items())
-            if info != SKIP:
-                found.extend(_parts(client, _Struct(clock, clock + length, raw, needs)))
+            if info == SKIP:
+                self.has_skip = True
+            else:
+                found.extend(_parts(client, Struct(clock, clock + length, raw, needs)))
             clock += length
 
 
-def _parts(client: int, struct: _Struct) -> list[_Struct]:
+def _parts(client: int, struct: Struct) -> list[Struct]:
     """Cut a string that would fill more than half a piece."""
     info = struct.raw[0]
     if len(struct.raw) <= _PART_POINTS * 4 or info & KIND_MASK != STRING:
@@ -105,12 +109,12 @@ def _parts(client: int, struct: _Struct) -> list[_Struct]:
             origin = write_uint(client) + write_uint(clock - 1)
             head = bytes((STRING | INFO_ORIGIN | info & INFO_RIGHT_ORIGIN,)) + origin + right_origin
         end = clock + (len(part.encode("utf-16-le")) >> 1)
-        parts.append(_Struct(clock, end, head + write_bytes(part.encode()), struct.needs))
+        parts.append(Struct(clock, end, head + write_bytes(part.encode()), struct.needs))
         clock = end
     return parts
 
 
-def _causal(found: dict[int, list[_Struct]]) -> Iterator[tuple[int, _Struct]]:
+def _causal(found: dict[int, list[Struct]]) -> Iterator[tuple[int, Struct]]:
     """Every struct after those that it names: pycrdt loses a block that comes beyond a gap (pitfall 2)."""
     waiting = {client: iter(structs) for client, structs in found.items()}
     heads = {client: next(structs, None) for client, structs in waiting.items()}
@@ -130,15 +134,15 @@ def _causal(found: dict[int, list[_Struct]]) -> Iterator[tuple[int, _Struct]]:
             heads[client] = next(waiting[client], None)
 
 
-def _is_before(heads: dict[int, _Struct | None], need: tuple[int, int]) -> bool:
+def _is_before(heads: dict[int, Struct | None], need: tuple[int, int]) -> bool:
     """Whether the needed clock is still to be given out."""
     head = heads.get(need[0])
     return head is not None and head.clock <= need[1]
 
 
-def _filled(found: dict[int, list[_Struct]]) -> Iterator[dict[int, list[_Struct]]]:
+def _filled(found: dict[int, list[Struct]]) -> Iterator[dict[int, list[Struct]]]:
     """Structs in causal order, by client, as many as fill a piece."""
-    piece: dict[int, list[_Struct]] = {}
+    piece: dict[int, list[Struct]] = {}
     size = 0
     for client, struct in _causal(found):
         if piece and size + len(struct.raw) > MAX_PIECE_BYTES:
@@ -150,7 +154,7 @@ def _filled(found: dict[int, list[_Struct]]) -> Iterator[dict[int, list[_Struct]
         yield piece
 
 
-def _encode(piece: dict[int, list[_Struct]], deletes: list[Span]) -> bytes:
+def _encode(piece: dict[int, list[Struct]], deletes: list[Span]) -> bytes:
     out = bytearray(write_uint(len(piece)))
     for client, structs in piece.items():
         out += write_uint(len(structs)) + write_uint(client) + write_uint(structs[0].clock)

@@ -37,6 +37,21 @@ def apply(text: str, splices: Sequence[Splice]) -> str:
     return "".join(parts)
 
 
+def coarsen(text: str, splices: Sequence[Splice], most: int) -> Sequence[Splice]:
+    """The same result by at most `most` splices: those closest to each other are joined over what lies between."""
+    if len(splices) <= most:
+        return splices
+    by_gap = sorted(range(1, len(splices)), key=lambda index: splices[index].at - splices[index - 1].end)
+    starts = [0, *sorted(by_gap[len(splices) - most :])]
+    joined = []
+    for start, stop in zip(starts, [*starts[1:], len(splices)], strict=True):
+        group = splices[start:stop]
+        at, end = group[0].at, group[-1].end
+        inside = [Splice(splice.at - at, splice.delete, splice.insert) for splice in group]
+        joined.append(Splice(at, end - at, apply(text[at:end], inside)))
+    return joined
+
+
 class SpliceWriter:
     """Collects what happens to a text from its start to its end into canonical splices."""
 
