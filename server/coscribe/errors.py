@@ -1,6 +1,13 @@
 """One tree of errors. api/problems.py maps each class to a problem+json status and a WebSocket close code."""
 
 
+def cause_of(error: BaseException) -> str:
+    """What a driver said behind an error, on one line: without the statement and its values, which may be texts."""
+    cause = error.__cause__ or error
+    told = str(getattr(cause, "orig", None) or cause)
+    return told.strip().partition("\n")[0].rstrip(".")
+
+
 class CoscribeError(Exception):
     """Whatever Coscribe refuses or cannot do; `str()` is a sentence for the person who asked."""
 
@@ -35,10 +42,6 @@ class EditConflict(CoscribeError):
 
 class PreconditionFailed(CoscribeError):
     """The text is not the one that `If-Match` names."""
-
-
-class GenerationChanged(CoscribeError):
-    """The document's CRDT lineage was replaced since the position that was named (rule D6)."""
 
 
 class Unauthenticated(CoscribeError):

@@ -138,7 +138,6 @@ def test_every_error_of_ours_has_a_status_and_a_close_code() -> None:
     [
         (errors.Malformed("x"), 400, 4400), (errors.Unauthenticated("x"), 401, 4401),
         (errors.Forbidden("x"), 403, 4403), (errors.NotFound("x"), 404, 4404), (errors.InTrash("x"), 409, 4404),
-        (errors.GenerationChanged("x"), 409, 4409),
         (errors.TooLarge("x", limit="x"), 413, 4413), (errors.Unavailable("x"), 503, 1013),
         (errors.UpdateRefused("x", limit="max_document_bytes"), 413, 4413),
         (errors.UpdateRefused("x", limit="max_unsaved_bytes"), 503, 1013), (RuntimeError("x"), 500, 1011),
@@ -163,6 +162,14 @@ def test_the_openapi_document_declares_every_error_that_a_route_answers(owner: h
         for status, response in operation["responses"].items():
             if status >= "400":
                 assert set(response["content"]) == {"application/problem+json"}, (name, status)
+    headers = {
+        (name, status): set(response.get("headers", ()))
+        for name, operation in operations.items()
+        for status, response in operation["responses"].items()
+    }
+    assert headers["createDocument", "201"] == {"Location"}
+    assert headers["readText", "200"] == headers["readText", "304"] == headers["readState", "200"] == {"ETag"}
+    assert all(told == {"Retry-After"} for (_, status), told in headers.items() if status == "503")
     assert set(operations) == {
         "createDocument", "listDocuments", "getDocument", "changeDocument", "deleteDocument", "restoreDocument",
         "readText", "writeText", "editText", "readState", "submitUpdate", "followDocument", "followDocuments",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 
 from coscribe.api.bodies import content_type
 from coscribe.api.callers import Asking, principal_of
-from coscribe.api.openapi import problems
+from coscribe.api.openapi import made_at, problems
 from coscribe.api.schemas import DocumentChange, DocumentCreate, DocumentOut, DocumentPage
 from coscribe.api.wiring import Wired
 from coscribe.ports import DocumentChanges, DocumentQuery
@@ -22,7 +22,8 @@ _json = Depends(content_type("application/json"))
 
 @router.post(
     "/documents", operation_id="createDocument", summary="Make a document", status_code=status.HTTP_201_CREATED,
-    dependencies=[_json], responses=problems(400, 401, 403, 413, 415, 422, 503),
+    dependencies=[_json],
+    responses={201: made_at("/api/v1/documents/Vb3kX9mQ2sT7wLpR4nYc8d"), **problems(400, 401, 403, 413, 415, 422, 503)},
 )  # fmt: skip
 async def create(
     body: DocumentCreate, request: Request, response: Response, caller: Asking, wiring: Wired

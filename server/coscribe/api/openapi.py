@@ -32,6 +32,10 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     },
 }
 
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+# Where the text or the state of an answer stands; what `If-Match` and `If-None-Match` take.
+ETAG = {"ETag": {"description": '`"<generation>.<seq>"`', "schema": {"type": "string"}, "example": '"1.42"'}}
+
 _MEANING = {
     304: "The caller's copy is current.",
     400: "The request cannot be read.",
@@ -55,6 +59,7 @@ def problems(*statuses: int) -> Responses:
         status: {
             "description": _MEANING.get(status, HTTPStatus(status).phrase),
             "content": {MEDIA_TYPE: reference},
+            **({"headers": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}),
         }
         for status in sorted(statuses)
     }
@@ -77,3 +82,9 @@ def bytes_body(description: str) -> dict[str, Any]:
 def content(description: str, **media: Any) -> dict[str, Any]:
     """Declares a successful response of other media types than JSON."""
     return {"description": description, "content": media}
+
+
+def made_at(example: str) -> dict[str, Any]:
+    """Declares the address of what a request made."""
+    location = {"description": "The address of what was made.", "schema": {"type": "string"}, "example": example}
+    return {"headers": {"Location": location}}

@@ -42,7 +42,6 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.NotFound: Kind("not-found", "Not found", 404, 4404),
     errors.InTrash: Kind("in-trash", "The document is in the trash", 409, 4404),
     errors.EditConflict: Kind("edit-conflict", "The edit does not fit the text", 409, 4400),
-    errors.GenerationChanged: Kind("generation-changed", "The document was replaced", 409, 4409),
     errors.PreconditionFailed: Kind("precondition-failed", "The text has changed", 412, 4400),
     errors.TooLarge: Kind("too-large", "Too large", 413, 4413),
     errors.UpdateRefused: Kind("update-refused", "The update was refused", 422, 4413),

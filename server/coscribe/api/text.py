@@ -10,7 +10,7 @@ from coscribe.api.bodies import content_type
 from coscribe.api.callers import Asking
 from coscribe.api.edits import TextPatch
 from coscribe.api.etags import entity_tag, matches, positions
-from coscribe.api.openapi import content, problems, text_body
+from coscribe.api.openapi import ETAG, content, problems, text_body
 from coscribe.api.schemas import WrittenOut
 from coscribe.api.wiring import Wired
 from coscribe.errors import Malformed
@@ -36,8 +36,11 @@ Base = Annotated[
     "/documents/{document_id}/text", operation_id="readText", summary="Read the text",
     response_class=Response,
     responses={
-        200: content("The text, UTF-8, line ends LF.", **{"text/markdown": {"schema": {"type": "string"}}}),
-        304: {"description": "The caller's copy is current."},
+        200: {
+            **content("The text, UTF-8, line ends LF.", **{"text/markdown": {"schema": {"type": "string"}}}),
+            "headers": ETAG,
+        },
+        304: {"description": "The caller's copy is current.", "headers": ETAG},
         **problems(401, 404, 422, 503),
     },
 )  # fmt: skip

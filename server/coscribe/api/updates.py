@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from coscribe.api.bodies import content_type
 from coscribe.api.callers import Asking
 from coscribe.api.etags import entity_tag
-from coscribe.api.openapi import bytes_body, content, problems
+from coscribe.api.openapi import ETAG, bytes_body, content, problems
 from coscribe.api.schemas import WrittenOut
 from coscribe.api.wiring import Wired
 
@@ -20,7 +20,10 @@ router = APIRouter(tags=["replica"])
     "/documents/{document_id}/state", operation_id="readState", summary="Read the whole state",
     response_class=Response,
     responses={
-        200: content("One Yjs v1 update.", **{_BYTES: {"schema": {"type": "string", "format": "binary"}}}),
+        200: {
+            **content("One Yjs v1 update.", **{_BYTES: {"schema": {"type": "string", "format": "binary"}}}),
+            "headers": ETAG,
+        },
         **problems(401, 404, 503),
     },
 )  # fmt: skip

@@ -43,12 +43,3 @@ def utf16_to_code_points(text: str, index: int) -> int:
         return len(units.decode("utf-16-le"))
     except UnicodeDecodeError:
         raise ValueError(f"Position {index} is inside a character that takes two UTF-16 units.") from None
-
-
-def code_points_to_utf16(text: str, index: int) -> int:
-    """The position in UTF-16 units of the position `index` in code points; ValueError outside `text`."""
-    if index < 0:
-        raise ValueError(f"Position {index} is before the start of the text.")
-    if index > len(text):
-        raise ValueError(f"Position {index} is past the end of the text, which has {len(text)} characters.")
-    return utf16_length(text[:index])

@@ -49,11 +49,6 @@ class Scan(NamedTuple):
     inserted_bytes: int
     has_cr: bool
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it holds neither structs nor deletions."""
-        return not self.structs and not self.deletes
-
 
 def scan(update: bytes, *, root: str = ROOT) -> Scan:
     """Walk an update. Raises Malformed for what is no v1 update, UpdateRefused for content that is not allowed."""
