@@ -53,7 +53,7 @@ async def test_d8_everybody_is_told_and_nothing_is_lost(own_server: CoscribeServ
             with own_server.client() as probe:
                 ready = probe.get("/health/ready")
                 assert (ready.status_code, probe.get("/health/live").status_code) == (503, 200)
-                assert "Storage" in ready.json()["detail"]
+                assert "database is locked" in ready.json()["detail"]
             assert text_of(own_server, first) == ""
         for person in (one, two, elsewhere, late):
             await person.wait_saved()

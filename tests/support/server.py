@@ -49,6 +49,17 @@ class CoscribeServer:
         return str(self._folder / "data")
 
     @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._process is not None
+
+    @property
     def log(self) -> str:
         """What the server has written to standard error so far."""
         return (self._folder / "stderr.log").read_text()

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from coscribe.api.openapi import problems
 from coscribe.api.schemas import HealthOut
 from coscribe.api.wiring import Wired
-from coscribe.errors import Unavailable
+from coscribe.errors import Unavailable, cause_of
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -24,6 +24,9 @@ async def ready(response: Response, wiring: Wired) -> HealthOut:
     """The database can be written to and the server is not stopping; 503 with the reason otherwise."""
     if wiring.stop.is_set():
         raise Unavailable("The server is stopping.")
+    trouble = wiring.registry.trouble
+    if trouble is not None:  # such as a full disk, which only a commit meets
+        raise Unavailable(f"What people write cannot be stored: {cause_of(trouble)}.") from trouble
     await wiring.health.check()
     response.headers["Cache-Control"] = "no-store"
     return HealthOut(status="ok")

@@ -49,6 +49,8 @@ class Recorder:
     def __init__(self, log: UpdateLog, failed: Callable[[Exception], None]) -> None:
         self._log = log
         self._failed = failed
+        # Why nothing can be stored now, None while commits succeed.
+        self.trouble: Exception | None = None
         self._waiting: dict[str, Recordable] = {}
         self._wake = asyncio.Event()
         self._committed = asyncio.Condition()
@@ -108,11 +110,13 @@ class Recorder:
             except Exception as error:  # noqa: BLE001 - whatever it was, the entries are still to be stored
                 if delay == _FIRST_RETRY_S:
                     self._failed(error)
+                self.trouble = error
                 # Also those that came meanwhile and are not even tried yet.
                 for room in tuple(self._waiting.values()):
                     room.delayed(str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_S)
+        self.trouble = None
         for (room, _), appended in zip(taken, answers, strict=True):
             self._tell(room, appended)
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from coscribe.core.exchange import Exchange
 from coscribe.core.intake import Intake, Limits
 from coscribe.core.title import SEARCHED, title_of
-from coscribe.errors import CoscribeError, Unavailable
+from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Document
 from coscribe.ports import Activities, DocumentChanges, Documents, Principals, UpdateLog
 from coscribe.rooms.compaction import Compactor, Tail
@@ -104,6 +104,11 @@ class Registry:
     def rooms(self) -> Collection[Room]:
         """Every live room."""
         return [held.room for held in self._held.values()]
+
+    @property
+    def trouble(self) -> Exception | None:
+        """Why accepted changes cannot be stored now, None while all is well."""
+        return self._recorder.trouble
 
     def live(self, document_id: str) -> Room | None:
         """The room of a document, when it has one."""
@@ -221,7 +226,7 @@ class Registry:
             self._compactor.consider(room.document_id, room.generation, room.seq, held.tail)
 
     def _recording_failed(self, error: Exception) -> None:
-        self._watch("recording_failed", reason=str(error), exc_info=_unforeseen(error))
+        self._watch("recording_failed", reason=cause_of(error), exc_info=_unforeseen(error))
 
     def _snapshot_failed(self, document_id: str, error: Exception) -> None:
         self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))
@@ -238,6 +243,7 @@ class Registry:
             changed = await self._storage.documents.change(room.document_id, changes, None, datetime.now(UTC))
         except CoscribeError as error:
             self._watch("title_failed", document_id=room.document_id, reason=str(error))
+            room.derived_title = None  # tried again when the next change is stored
             return
         if changed is not None:
             room.retitle(changed[0].title)

@@ -6,7 +6,7 @@ import asyncio
 
 from sqlalchemy import insert
 
-from coscribe.errors import Unavailable
+from coscribe.errors import Unavailable, cause_of
 from coscribe.model import PrincipalKind, new_id
 from coscribe.storage.engine import Database
 from coscribe.storage.tables import principals
@@ -27,7 +27,7 @@ class SqlHealth:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 await self._write_and_roll_back()
         except Unavailable as error:
-            raise Unavailable(f"Storage cannot be written to: {_reason(error.__cause__)}.") from error
+            raise Unavailable(f"Storage cannot be written to: {cause_of(error)}.") from error
         except TimeoutError as error:
             raise Unavailable(f"Storage cannot be written to: no answer in {CHECK_TIMEOUT_S:g} s.") from error
 
@@ -36,9 +36,3 @@ class SqlHealth:
         async with self._database.write() as connection:
             await connection.execute(insert(principals).values(row))
             await connection.rollback()
-
-
-def _reason(cause: BaseException | None) -> str:
-    """The driver's own words on one line, without the statement and its values."""
-    told = str(getattr(cause, "orig", None) or cause)
-    return told.strip().partition("\n")[0].rstrip(".")
