@@ -198,22 +198,28 @@ def cookie_key(settings: Settings) -> str:
         return key
     file = data_dir(settings) / _SECRET_FILE
     try:
-        return file.read_text("utf-8").strip() or _new_key(file)
-    except FileNotFoundError:
-        return _new_key(file)
+        if not file.exists():
+            _make_key(file)
+        key = file.read_text("utf-8").strip()
     except OSError as error:
-        raise CoscribeError(f"The secret in {file} cannot be read: {error.strerror}.") from error
+        raise CoscribeError(f"The secret in {file} cannot be kept there: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        key = ""
+    if len(key) < _SECRET_LEAST:
+        raise CoscribeError(f"The secret in {file} is damaged: put the file back from a backup, or remove it.")
+    return key
 
 
-def _new_key(file: Path) -> str:
-    """Written beside and linked into place: of two servers that start at once, both use the key that was first."""
+def _make_key(file: Path) -> None:
+    """Written beside and linked into place: of two commands that run at once, both use the key that was first."""
     made = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write(secrets.token_urlsafe(_SECRET_BYTES) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())  # or a power cut could leave an empty file
     try:
         os.link(made, file)
     except FileExistsError:
         pass
     finally:
         made.unlink()
-    return file.read_text("utf-8").strip()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import FrameType
 
@@ -13,7 +17,7 @@ import uvicorn
 from coscribe import telemetry
 from coscribe.api.assets import WebBuild
 from coscribe.api.http_connection import CuttableHttp
-from coscribe.app import cookie_key, create_app, database_url
+from coscribe.app import cookie_key, create_app, data_dir, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.storage.migrate import upgrade
@@ -33,12 +37,33 @@ def serve(settings: Settings) -> None:
     web = WebBuild.load()
     telemetry.configure(settings.log_level, as_json=settings.log_json)
     listener = _listener(settings.host, settings.port)
-    with listener:
+    with listener, _alone(settings):
         cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
         upgrade(database_url(settings))
         stop = asyncio.Event()
         app = create_app(settings, web=web, stop=stop)
         _Server(_config(app, settings), stop, _address(listener)).run(sockets=[listener])
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the data directory with SQLite in it: rooms of a second server would not hear what the first one writes.
+
+    The system lets go of the lock however the process ends. Raises CoscribeError.
+    """
+    if settings.database_url is not None:
+        yield
+        return
+    folder = data_dir(settings)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CoscribeError(f"Another server is running on the data directory {folder}.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _config(app: object, settings: Settings) -> uvicorn.Config:

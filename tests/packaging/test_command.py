@@ -139,6 +139,20 @@ def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert f"The data directory {tmp_path}/file/data cannot be made" in told
 
 
+def test_a_data_directory_that_another_server_uses(own_server: CoscribeServer, tmp_path: Path) -> None:
+    """One server per file: its rooms would not hear what the other one writes."""
+    told = refused(run("serve", "--port", "0", "--data-dir", own_server.data_dir, folder=tmp_path))
+    assert f"Another server is running on the data directory {own_server.data_dir}" in told
+
+
+@pytest.mark.parametrize("content", [b"", b"guess me", b"\xff" * 40])
+def test_a_damaged_secret_signs_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    told = refused(run("serve", "--port", "0", "--data-dir", ".", folder=tmp_path))
+    assert f"The secret in {tmp_path}/secret is damaged" in told
+    assert (tmp_path / "secret").read_bytes() == content
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "many"), ("PORT", "70000"), ("ORIGINS", "docs.example.org"), ("LOG_LEVEL", "loud"), ("SECRET", "short")],
