@@ -308,3 +308,17 @@ def test_positions(text: str, position: Position | None) -> None:
     assert Position.parse(text) == position
     assert str(Position(1, 2)) == "1.2"
     assert str(Position(1, 2, 0)) == "1.2.0"
+
+
+async def test_what_was_stored_before_the_room_was_loaded_is_not_told_again(building: Building) -> None:
+    document = await building.document()
+    early = await stored_only(building, document, "Early")
+    async with building.registry.hold(document) as room:
+        reader = await a_reader(room)
+        await take(reader, 2)
+        # Whoever stored it comes to announce it only now.
+        room.announce(early)
+        late = await rename(building, document, room, "Late")
+        event = await reader.next(1.0)
+    assert event is not None
+    assert json.loads(event.data)["id"] == str(late.id)

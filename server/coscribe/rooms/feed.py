@@ -149,7 +149,7 @@ class Feed:
         self.readers: set[FeedReader] = set()
         self._generation = position.generation
         self._seq = position.seq
-        self._activity = position.activity or 0
+        self._activity = self._loaded = position.activity or 0
         self._told: deque[int] = deque(maxlen=_REMEMBERED)
         self._sources = sources
         self._recent: deque[TextChange] = deque(maxlen=_KEPT)
@@ -234,8 +234,8 @@ class Feed:
             reader.offer(made[reader.units])
 
     def publish_activity(self, activity: Activity) -> None:
-        """Tell a stored activity, once."""
-        if activity.id not in self._told:
+        """Tell a stored activity, once; not what was stored before the room was loaded: readers stand behind that."""
+        if activity.id > self._loaded and activity.id not in self._told:
             self._told.append(activity.id)
             self._activity = max(self._activity, activity.id)
             self._offer_all(FeedEvent("activity", str(self.position), _json(activity_json(activity))))
