@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from tests.e2e.conftest import Visit
 from tests.support.browser import IN_BROWSER, agree
 
@@ -97,6 +97,37 @@ async def test_find_and_replace(visit: Visit) -> None:
     assert await person.stored() == "\n".join(["cat and fox"] * 120)
     await person.press("Control+h")
     await expect(panel.get_by_label("Replace", exact=True)).to_be_focused()
+
+
+async def test_what_is_typed_right_after_the_find_key_is_looked_for(visit: Visit) -> None:
+    person = await visit()
+    async with person.page.expect_response("**/assets/search-*.js"):
+        await person.import_document("text")
+    await person.put_caret("text")
+    await person.page.wait_for_load_state("networkidle")
+    await person.press("Control+f")
+    await person.type("ex")
+    await expect(person.page.locator(".cm-searchMatch")).to_have_text("ex")
+    await person.see_text("text")
+
+
+async def test_what_is_typed_before_the_find_panel_has_come_does_not_land_in_the_text(visit: Visit) -> None:
+    person = await visit(service_workers="block")
+    person.expects("blocked by Playwright")
+    may_come = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await may_come.wait()
+        await route.continue_()
+
+    await person.page.route("**/assets/search-*.js", late)
+    await person.import_document("text")
+    await person.see_caret()
+    await person.press("Control+f")
+    await person.type("ex")
+    may_come.set()
+    await expect(person.page.locator(".cm-search").get_by_label("Find", exact=True)).to_be_focused()
+    await person.see_text("text")
 
 
 async def test_escape_then_tab_leaves_the_editor_and_the_skip_link_comes_back(visit: Visit) -> None:

@@ -111,20 +111,20 @@ function caretMarkers(view: EditorView): LayerMarker[] {
 
 function selectionMarkers(view: EditorView): LayerMarker[] {
   const { from, to } = view.viewport
-  return view.state.field(caretField).flatMap(({ anchor, head, colorLight }) => {
+  return view.state.field(caretField).flatMap(({ anchor, head, color }) => {
     const start = Math.max(from, Math.min(anchor, head))
     const end = Math.min(to, Math.max(anchor, head))
     if (start >= end) return []
     const range = EditorSelection.range(start, end)
     return RectangleMarker.forRange(view, 'cs-selection', range).map(
-      rectangle => new SelectionMarker(rectangle, translucent(colorLight)),
+      rectangle => new SelectionMarker(rectangle, translucent(color)),
     )
   })
 }
 
-/** The server's light colour may be opaque, and would then hide marks that lie under it. */
+/** A quarter of the colour: seen on light and on dark ground, and text stays readable on it (4.5:1). */
 function translucent(color: string): string {
-  return color.length === 7 ? `${color}66` : color
+  return `${color.slice(0, 7)}40`
 }
 
 function mustRedraw(update: ViewUpdate): boolean {

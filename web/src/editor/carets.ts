@@ -13,7 +13,6 @@ export interface Caret extends Span {
   clientId: number
   name: string
   color: string
-  colorLight: string
   /** The name is shown until then, milliseconds since 1970. */
   flagUntil: number
 }
@@ -88,10 +87,10 @@ class CaretFollower implements PluginValue {
   #caret(clientId: number, state: AwarenessState, before: Caret | undefined): Caret | null {
     const span = this.#span(clientId, state.cursor, before)
     if (!span) return null
-    const { name, color, colorLight } = readIdentity(state.user, clientId)
+    const { name, color } = readIdentity(state.user, clientId)
     const still = before && before.head === span.head && before.anchor === span.anchor && before.name === name
     const flagUntil = still ? before.flagUntil : Date.now() + FLAG_MS
-    return { clientId, name, color, colorLight, anchor: span.anchor, head: span.head, flagUntil }
+    return { clientId, name, color, anchor: span.anchor, head: span.head, flagUntil }
   }
 
   #span(clientId: number, cursor: unknown, before: Caret | undefined): Span | null {

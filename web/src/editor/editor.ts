@@ -10,6 +10,7 @@ import { markdown } from './language'
 import { look } from './look'
 import { pasteAddress } from './marks'
 import { phrases } from './phrases'
+import type { showSearch as ShowSearch } from './search'
 import { shareCaret } from './share-caret'
 import { TextInfo } from './text-info'
 import type { CommandName, EditorHandle, EditorOptions } from './types'
@@ -33,7 +34,7 @@ class Editor implements EditorHandle {
   readonly #access = new Compartment()
   readonly #search = new Compartment()
   readonly #preload: ReturnType<typeof setTimeout>
-  #searchLoaded = false
+  #showSearch: typeof ShowSearch | null = null
   #destroyed = false
 
   constructor(options: EditorOptions) {
@@ -77,8 +78,15 @@ class Editor implements EditorHandle {
   }
 
   async openSearch(replace = false): Promise<void> {
+    if (this.#showSearch) {
+      this.#showSearch(this.view, replace)
+      return
+    }
+    // What is typed before the panel is here must not land in the text.
+    this.view.contentDOM.blur()
     const show = await this.#loadSearch()
-    show?.(this.view, replace)
+    if (show) show(this.view, replace)
+    else this.focus()
   }
 
   destroy(): void {
@@ -122,8 +130,8 @@ class Editor implements EditorHandle {
     try {
       const { searchExtension, showSearch } = await import('./search')
       if (this.#destroyed) return null
-      if (!this.#searchLoaded) {
-        this.#searchLoaded = true
+      if (!this.#showSearch) {
+        this.#showSearch = showSearch
         this.view.dispatch({ effects: this.#search.reconfigure(searchExtension) })
       }
       return showSearch

@@ -57,6 +57,8 @@ const look = EditorView.theme({
   },
   '.cm-searchMatch': { backgroundColor: 'var(--match, #ffe49a)', borderRadius: '2px' },
   '.cm-searchMatch-selected': { outline: '2px solid var(--accent)' },
+  // A field to a line, its buttons below it.
+  '@media (max-width: 640px)': { '.cm-panel.cm-search .cm-textfield': { width: '100%' } },
   '@media (pointer: coarse)': {
     '.cm-panel.cm-search .cm-button, .cm-panel.cm-search .cm-textfield': { minHeight: '40px' },
   },
