@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 from tests.support.browser import Visitor, invite, launch
@@ -42,8 +43,22 @@ async def visit(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visit
         yield invitation
 
 
+@pytest.fixture(scope="session")
+def _second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoscribeServer]:
+    with CoscribeServer(tmp_path_factory.mktemp("stoppable")) as running:
+        yield running
+
+
+@pytest.fixture
+def stoppable(_second_server: CoscribeServer) -> Iterator[CoscribeServer]:
+    """A server that the test may stop: nobody else uses it meanwhile."""
+    yield _second_server
+    if not _second_server.is_running:
+        _second_server.start()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit_own(browser: Browser, own_server: CoscribeServer) -> AsyncIterator[Visit]:
-    """Invites a person to the server that belongs to the test alone."""
-    async for invitation in _visits(browser, own_server):
+async def visit_stoppable(browser: Browser, stoppable: CoscribeServer) -> AsyncIterator[Visit]:
+    """Invites a person to the server that the test may stop."""
+    async for invitation in _visits(browser, stoppable):
         yield invitation

@@ -137,17 +137,17 @@ async def test_a_revoked_link_ends_kindly_and_at_once(visit: Visit) -> None:
 
 
 async def test_a_read_page_reloads_itself_after_the_server_was_away(
-    visit_own: Visit, own_server: CoscribeServer
+    visit_stoppable: Visit, stoppable: CoscribeServer
 ) -> None:
-    owner, reader = await visit_own(), await visit_own()
+    owner, reader = await visit_stoppable(), await visit_stoppable()
     for person in (owner, reader):
         person.expects_silence_of_server()
     await owner.import_document(ARTICLE)
     await reader.open(await _make_view_link(owner))
     await expect(reader.page.locator("#live")).to_have_text("Live")
-    own_server.kill()
+    stoppable.kill()
     await expect(reader.page.locator("#live")).to_have_text("Connecting…")
-    own_server.start()
+    stoppable.start()
     await owner.see_saved()
     await owner.put_caret("along")
     await owner.type(" Back.")

@@ -34,11 +34,11 @@ async def _keep_for_offline(person: Visitor) -> None:
 
 
 async def test_nothing_is_said_to_be_saved_before_the_server_has_it(
-    visit_own: Visit, own_server: CoscribeServer
+    visit_stoppable: Visit, stoppable: CoscribeServer
 ) -> None:
-    person = await visit_own()
+    person = await visit_stoppable()
     await person.new_document("before ")
-    with own_server.paused():
+    with stoppable.paused():
         said = len(await person.witnessed())
         await person.type("while it stands still", delay_ms=20)
         await expect(person.status).to_have_text("Saving…")
@@ -62,9 +62,9 @@ async def test_saved_turns_into_all_changes_saved(visit: Visit) -> None:
 
 
 async def test_a_server_killed_while_two_type_loses_nothing_shown_as_saved(
-    visit_own: Visit, own_server: CoscribeServer
+    visit_stoppable: Visit, stoppable: CoscribeServer
 ) -> None:
-    ana, ben = await visit_own(), await visit_own()
+    ana, ben = await visit_stoppable(), await visit_stoppable()
     for person in (ana, ben):
         person.expects_silence_of_server()
     await ana.new_document("Ana:\nBen:")
@@ -74,9 +74,11 @@ async def test_a_server_killed_while_two_type_loses_nothing_shown_as_saved(
 
     async def kill_and_start() -> None:
         await ana.see_in_text("a12 ")
-        await asyncio.to_thread(own_server.kill)
+        await asyncio.to_thread(stoppable.kill)
         await ana.see_in_text("a40 ")
-        await asyncio.to_thread(own_server.start)
+        await asyncio.to_thread(stoppable.start)
+        for person in (ana, ben):
+            await person.hears_of_the_network()
 
     await asyncio.gather(
         kill_and_start(),
@@ -94,18 +96,18 @@ async def test_a_server_killed_while_two_type_loses_nothing_shown_as_saved(
 
 
 async def test_lost_and_found_says_so_without_taking_the_text_away(
-    visit_own: Visit, own_server: CoscribeServer
+    visit_stoppable: Visit, stoppable: CoscribeServer
 ) -> None:
-    person = await visit_own()
+    person = await visit_stoppable()
     person.expects_silence_of_server()
     await person.new_document("before")
-    await asyncio.to_thread(own_server.kill)
+    await asyncio.to_thread(stoppable.kill)
     await person.see("Connection lost. You can keep typing; changes will sync.")
     await expect(person.page.locator(".countdown")).to_have_text(re.compile(r"Reconnecting(…| in \d+ s)"))
     await expect(person.status).to_have_text(OFFLINE)
     await person.see_caret()
     await person.type(" and after")
-    await asyncio.to_thread(own_server.start)
+    await asyncio.to_thread(stoppable.start)
     await person.button("Try now").click()
     await expect(person.page.locator(".notices")).to_have_text(re.compile(r"Back online — \d+ changes? synced"))
     await person.see_saved()
@@ -157,30 +159,33 @@ async def test_a_reload_while_offline_shows_the_text_and_merges_later(visit: Vis
     assert await agree(ana, ben) == "Ana: underground, still\nBen: above"
 
 
-async def test_a_reload_while_the_server_is_away_shows_the_text(visit_own: Visit, own_server: CoscribeServer) -> None:
-    person = await visit_own()
+async def test_a_reload_while_the_server_is_away_shows_the_text(
+    visit_stoppable: Visit, stoppable: CoscribeServer
+) -> None:
+    person = await visit_stoppable()
     person.expects_silence_of_server()
     person.expects("not known yet")
     document_id = await person.new_document("# Kept\n\nHere.")
     await _keep_for_offline(person)
-    await asyncio.to_thread(own_server.stop)
+    await asyncio.to_thread(stoppable.stop)
     await person.page.reload()
     await person.see_text("# Kept\n\nHere.")
     await expect(person.page).to_have_title("Kept - Coscribe")
     await person.put_caret("Here.")
     await person.type(" And now.")
-    await asyncio.to_thread(own_server.start)
+    await asyncio.to_thread(stoppable.start)
     await person.see_saved()
     assert await person.stored(document_id) == "# Kept\n\nHere. And now."
 
 
-async def test_a_server_that_stops_orderly_announces_it(visit_own: Visit, own_server: CoscribeServer) -> None:
-    person = await visit_own()
+async def test_a_server_that_stops_orderly_announces_it(visit_stoppable: Visit, stoppable: CoscribeServer) -> None:
+    person = await visit_stoppable()
     person.expects_silence_of_server()
     await person.new_document("text")
-    await asyncio.to_thread(own_server.stop)
+    await asyncio.to_thread(stoppable.stop)
     await expect(person.page.locator(".notices")).to_have_text(re.compile("The server restarts|Connection lost"))
     await person.type(" more")
-    await asyncio.to_thread(own_server.start)
+    await asyncio.to_thread(stoppable.start)
+    await person.hears_of_the_network()
     await person.see_saved()
     assert await person.stored() == "text more"
