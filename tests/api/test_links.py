@@ -45,13 +45,16 @@ def test_an_expired_link_gives_nothing(owner: httpx.Client, server: CoscribeServ
     made = new_document(owner, text="text")
     expires = datetime.now(UTC) + timedelta(seconds=1)
     _, secret = new_link(owner, made, "viewer", expires_at=expires.isoformat())
+    _, invitation = new_link(owner, made, "editor", expires_at=expires.isoformat())
     with server.client(secret) as bearer:
         assert text_of(bearer, made) == "text"
         while datetime.now(UTC) < expires:
             assert bearer.get(path_of(made)).status_code in (200, 401, 404)
         assert_problem(bearer.get(path_of(made, "/text")), 401, "unauthenticated")
-    (item,) = owner.get(path_of(made, "/links")).json()["items"]
-    assert item["expired"] is True
+    assert [item["expired"] for item in owner.get(path_of(made, "/links")).json()["items"]] == [True, True]
+    with server.client() as stranger:
+        assert stranger.get(f"/r/{secret}").status_code == 404
+        assert stranger.get(f"/s/{invitation}").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -130,3 +131,29 @@ async def test_a_text_write_and_typing_meet(server: CoscribeServer, owner: httpx
         await typist.wait_text("zero\none\n2\nthree\nfour\n")
         await typist.wait(lambda: any('"owner"' in str(entry.state) for entry in typist.heard.awareness.values()))
     assert text_of(owner, made) == "zero\none\n2\nthree\nfour\n"
+
+
+async def test_a_revoked_link_ends_its_sockets_also_where_the_address_alone_would_do(
+    server: CoscribeServer, owner: httpx.Client
+) -> None:
+    made = new_document(owner, text="text", access="editor")
+    link_id, secret = new_link(owner, made, "viewer")
+    async with Typist(socket_url(server, made, secret)) as reader, Typist(socket_url(server, made)) as nobody:
+        await reader.wait_synced()
+        await nobody.wait_synced()
+        await while_open(owner.delete, path_of(made, f"/links/{link_id}"))
+        assert (await closed(reader))[0] == 4403
+        assert nobody.closed is None
+
+
+async def test_a_document_takes_so_many_sockets_and_no_more(tmp_path: Path) -> None:
+    with CoscribeServer(tmp_path, max_sessions_per_document=1) as server, server.client() as client:
+        made, other = (new_document(client, text="text", access="editor") for _ in range(2))
+        async with Typist(socket_url(server, made)) as first:
+            await first.wait_synced()
+            async with Typist(socket_url(server, made)) as second, Typist(socket_url(server, other)) as elsewhere:
+                assert (await closed(second))[0] == 1013
+                await elsewhere.wait_synced()
+            await first.insert(0, "still here: ")
+            await first.wait_saved()
+        assert text_of(client, made) == "still here: text"
