@@ -33,7 +33,8 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="One JSON object a line in place of readable lines.")
 
     max_frame_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest WebSocket frame or request body.")
-    max_document_bytes: int = Field(20 * 2**20, ge=2**16, description="Largest text of a document, UTF-8.")
+    # Below the frame limit, so that a whole text fits one request and one answer of an offline copy.
+    max_document_bytes: int = Field(10 * 2**20, ge=2**16, description="Largest text of a document, UTF-8.")
     max_outbox_bytes: int = Field(
         4 * 2**20, ge=2**16, description="Unsent bytes a session may owe before it turns stale."
     )

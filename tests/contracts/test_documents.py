@@ -96,6 +96,7 @@ async def test_a_derived_title_never_replaces_one_set_by_hand(documents: Documen
     assert first is not None
     assert by_hand is not None
     assert (first[0].title, first[0].title_by_hand) == ("Heading", False)
+    assert first[0].updated_at == document.updated_at, "the text moves the time, not the title that follows it"
     assert dropped == (by_hand[0], None)
     assert by_hand[0].updated_at == after(2)
     head = await SqlActivities(database).head()

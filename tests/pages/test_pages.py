@@ -12,7 +12,7 @@ from tests.support.server import CoscribeServer
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 NONCE = re.compile(r"'nonce-([\w-]+)'")
-MISSING = "This document doesn't exist or you don't have access"
+MISSING = "This document doesn’t exist or you don’t have access"
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_an_edit_link_is_no_view_link(owner: httpx.Client, stranger: httpx.Clien
 def test_an_unknown_link_is_a_page_that_says_what_to_do(stranger: httpx.Client, path: str) -> None:
     page = stranger.get(path)
     assert page.status_code == 404
-    assert "<h1>This document doesn't exist or you don't have access</h1>" in page.text
+    assert "<h1>This document doesn’t exist or you don’t have access</h1>" in page.text
     assert 'href="/new"' in page.text
     assert page.headers["cache-control"] == "no-store"
 

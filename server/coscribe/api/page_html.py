@@ -72,8 +72,9 @@ def error_page(error: CoscribeError, web: WebBuild, nonce: str) -> str:
     kind = kind_of(error)
     title, detail = kind.title, str(error)
     if isinstance(error, NotFound):
-        title = "This document doesn't exist or you don't have access"
-        detail = "Check the address, or ask whoever sent it to you."
+        # The words of the document page's own ending (web/src/page/document/ended.tsx).
+        title = "This document doesn’t exist or you don’t have access"
+        detail = "Check the address, or ask whoever sent it to share the document with you."
     return _template("error.html").substitute(
         head=_head(web, nonce, ()), title=escape(title, quote=False), detail=escape(detail, quote=False)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import UTC, datetime
 
+from coscribe.errors import Unavailable
 from coscribe.ports import Grants
 
 # A page asks for its document again and again; storage needs to hear of a visit once. About 2 MB of memory when full.
@@ -24,7 +25,10 @@ class Visits:
         if visit in self._known:
             self._known.move_to_end(visit)
             return
-        await self._grants.visited(document_id, principal_id, datetime.now(UTC))
+        try:
+            await self._grants.visited(document_id, principal_id, datetime.now(UTC))
+        except Unavailable:
+            return  # reading goes on while nothing can be written; the next visit is noted instead
         self._known[visit] = None
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

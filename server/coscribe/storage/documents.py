@@ -59,7 +59,7 @@ class SqlDocuments:
     ) -> tuple[Document, Activity | None] | None:
         """Apply changes and store their activity together; None when there is no such document.
 
-        Any change moves `updated_at` to `at`. A document that is trashed again keeps its first time in the
+        Any change moves `updated_at` to `at`, but for a derived title: the text that it follows has moved it. A document that is trashed again keeps its first time in the
         trash. A derived title is dropped, activity and all, where the title was set by hand: the document
         comes back as it was.
         """
@@ -127,7 +127,7 @@ def _is_derived(changes: DocumentChanges) -> bool:
 
 
 def _values(changes: DocumentChanges, at: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {"updated_at": at}
+    values: dict[str, Any] = {} if _is_derived(changes) else {"updated_at": at}
     if changes.title is not None:
         values |= {
             "title": changes.title,
