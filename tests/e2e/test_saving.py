@@ -89,7 +89,7 @@ async def test_a_server_killed_while_two_type_loses_nothing_shown_as_saved(
     )
     text = await agree(ana, ben)
     for person, letter in ((ana, "a"), (ben, "b")):
-        saved = [each["text"] for each in await person.witnessed() if SAVED.match(each["status"])]
+        saved = [each["text"] for each in await person.witnessed() if each["state"] == "saved"]
         assert len(saved) > 1
         assert [shown for shown in saved if not _in_order(shown, text)] == [], text
         assert " ".join(f"{letter}{number}" for number in range(80)) in text

@@ -26,16 +26,20 @@ _ARGUMENTS = [
     "--no-sandbox", "--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# Written down whenever the status changes: what it says, and the text that stands in the editor at that moment.
+# Written down whenever the status changes: what it says, the state behind it (the words wait for a pause in the acks),
+# and the text that stands in the editor at that moment.
 _WITNESS = """
 window.witnessed = []
 document.addEventListener('securitypolicyviolation', event =>
   console.error(`policy refused ${event.violatedDirective} ${event.blockedURI} ${event.sample}`))
 new MutationObserver(() => {
-  const status = document.querySelector('.status')?.textContent ?? ''
-  if (status === (window.witnessed.at(-1)?.status ?? '')) return
-  window.witnessed.push({ status, text: window.textOfEditor() })
-}).observe(document, { subtree: true, childList: true, characterData: true })
+  const element = document.querySelector('.status')
+  const status = element?.textContent ?? ''
+  const state = element?.dataset.state ?? ''
+  const last = window.witnessed.at(-1)
+  if (status === (last?.status ?? '') && state === (last?.state ?? '')) return
+  window.witnessed.push({ status, state, text: window.textOfEditor() })
+}).observe(document, { subtree: true, childList: true, characterData: true, attributeFilter: ['data-state'] })
 window.textOfEditor = () => {
   const lines = document.querySelectorAll('#source .cm-line')
   // The placeholder of an empty text stands in its line.

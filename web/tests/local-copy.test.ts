@@ -1,11 +1,16 @@
-import { IDBFactory } from 'fake-indexeddb'
-import { beforeEach, expect, test, vi } from 'vitest'
+import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { openDatabase, UPDATES } from '../src/sync/database'
-import { type CopyState, LocalCopy } from '../src/sync/local-copy'
+import { type CopyState, LocalCopy, OPEN_WITHIN_MS } from '../src/sync/local-copy'
 
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
 })
 
 /** A document whose changes are kept by `copy`, as the session does it. */
@@ -100,6 +105,49 @@ test('more than 200 rows become one when they are read, and rows of another wind
   expect(text).toContain('written meanwhile')
 })
 
+test('a page that stays open keeps no more than 1,000 rows', async () => {
+  const copy = new LocalCopy('d', 1)
+  const doc = keptIn(copy)
+  await copy.load(doc)
+  for (let index = 0; index < 1_001; index++) {
+    doc.getText('content').insert(index, 'x')
+    await kept(copy)
+  }
+  await vi.waitFor(async () => expect(await rows()).toBe(1))
+  expect(await textIn('d', 1)).toBe('x'.repeat(1_001))
+})
+
+test('a full disk is tried again every 5 s without another change, and until then it is no copy', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const warn = vi.spyOn(console, 'warn').mockReturnValue()
+  const add = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(() => {
+    throw new DOMException('full', 'QuotaExceededError')
+  })
+  const copy = new LocalCopy('d', 1)
+  const doc = keptIn(copy)
+  await copy.load(doc)
+  doc.getText('content').insert(0, 'one ')
+  await reaches(copy, 'failed')
+  doc.getText('content').insert(4, 'two')
+  expect(add).toHaveBeenCalledOnce()
+  add.mockRestore()
+  vi.advanceTimersByTime(5_000)
+  await kept(copy)
+  expect(await textIn('d', 1)).toBe('one two')
+  expect(warn).toHaveBeenCalledOnce()
+})
+
+test('a database that does not open within 5 s is no copy, and is one once it has opened', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const { open } = lateDatabase()
+  const copy = new LocalCopy('d', 1)
+  expect(copy.state.value).toBe('kept')
+  vi.advanceTimersByTime(OPEN_WITHIN_MS)
+  expect(copy.state.value).toBe('failed')
+  open()
+  await kept(copy)
+})
+
 test('forgetting removes every generation and stores nothing more', async () => {
   for (const generation of [1, 2]) {
     const copy = new LocalCopy('d', generation)
@@ -127,8 +175,35 @@ test('without a database it says so, and a document opens empty', async () => {
   copy.keepLocal(updateOf('x'))
   await reaches(copy, 'failed')
   expect(warn).toHaveBeenCalled()
-  warn.mockRestore()
+  await copy.forget()
 })
+
+/** A database that opens when told so. */
+function lateDatabase(): { open: () => void } {
+  const requests: (() => void)[] = []
+  const database = globalThis.indexedDB
+  vi.spyOn(database, 'open').mockImplementation((name, version) => {
+    const late = {} as IDBOpenDBRequest
+    requests.push(() => {
+      vi.restoreAllMocks()
+      const real = database.open(name, version)
+      real.onupgradeneeded = event => {
+        Object.assign(late, { result: real.result })
+        late.onupgradeneeded?.(event)
+      }
+      real.onsuccess = event => {
+        Object.assign(late, { result: real.result })
+        late.onsuccess?.(event)
+      }
+    })
+    return late
+  })
+  return {
+    open: () => {
+      for (const request of requests) request()
+    },
+  }
+}
 
 function updateOf(text: string): Uint8Array {
   const doc = new Y.Doc()

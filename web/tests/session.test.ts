@@ -5,6 +5,7 @@ import * as Y from 'yjs'
 import { backoff, isFinal } from '../src/sync/connection'
 import { sha256 } from '../src/sync/digest'
 import { type DocumentSession, type Notice, openDocument, type SaveState } from '../src/sync/index'
+import { OPEN_WITHIN_MS } from '../src/sync/local-copy'
 import { Peer } from './support/peer'
 
 let peer: Peer
@@ -162,6 +163,19 @@ describe('losing the connection', () => {
     expect(session.save.value).toBe('saving')
   })
 
+  test('tells a server that let us in from one that did not', async () => {
+    const session = await openSettled()
+    expect(session.connection.value.served).toBe(true)
+    peer.hangUp(1012, 'restart')
+    await vi.waitFor(() => expect(session.connection.value.phase).toBe('waiting'))
+    session.retryNow()
+    await vi.waitFor(() => expect(peer.connections).toBe(2))
+    peer.hangUp(4404, 'no such document')
+    await vi.waitFor(() =>
+      expect(session.connection.value).toMatchObject({ phase: 'closed', code: 4404, served: false }),
+    )
+  })
+
   test.each([4400, 4401, 4403, 4404, 4409, 4413])('close code %i is final', async code => {
     const session = await openSettled()
     peer.hangUp(code, 'because')
@@ -197,6 +211,21 @@ describe('losing the connection', () => {
 })
 
 describe('the copy on this device', () => {
+  test('one that never opens does not keep the server’s text away, and is not counted on', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.spyOn(globalThis.indexedDB, 'open').mockReturnValue({} as IDBOpenDBRequest)
+    peer.text.insert(0, 'from the server')
+    const session = open()
+    vi.advanceTimersByTime(OPEN_WITHIN_MS)
+    vi.useRealTimers()
+    await peer.hears(0x00, 0x00)
+    peer.greet()
+    await vi.waitFor(() => expect(session.text.toString()).toBe('from the server'))
+    expect(session.onDevice.value).toBe(false)
+    session.text.insert(0, 'x')
+    expect(session.atRisk.value).toBe(true)
+  })
+
   test('opens without a server, and what was written there arrives later', async () => {
     const first = await openSettled()
     first.text.insert(0, 'kept')

@@ -37,12 +37,18 @@ export class Body {
     this.timer = undefined
     this.busy = true
     this.stale = false
-    // `no-cache` asks the server whether the kept copy is still right (If-None-Match).
-    const response = await fetch(this.address, { cache: 'no-cache' }).catch(() => null)
-    if (response?.ok) this.show(await response.text())
+    const done = await this.fetch().catch(() => false)
     this.busy = false
-    if (!response || response.status >= 429) this.touch(RETRY_MS)
+    if (!done) this.touch(RETRY_MS)
     else if (this.stale) this.touch()
+  }
+
+  /** Shows the text as it is now; false when asking again may help. Rejects when the connection breaks. */
+  private async fetch(): Promise<boolean> {
+    // `no-cache` asks the server whether the kept copy is still right (If-None-Match).
+    const response = await fetch(this.address, { cache: 'no-cache' })
+    if (response.ok) this.show(await response.text())
+    return response.status < 429
   }
 
   private show(html: string): void {

@@ -122,8 +122,10 @@ export class Feed {
         this.listener.onState('gone')
         return
       }
-      if (response?.ok) {
-        await this.take(response)
+      // An answer that breaks off is none.
+      const polled = response?.ok ? ((await response.json().catch(() => null)) as Polled | null) : null
+      if (polled) {
+        this.take(polled)
         // It was the server that was away, not the stream that was held back.
         if (this.streams) {
           this.start()
@@ -139,8 +141,7 @@ export class Feed {
     }
   }
 
-  private async take(response: Response): Promise<void> {
-    const { events, next, people } = (await response.json()) as Polled
+  private take({ events, next, people }: Polled): void {
     this.retryMs = RETRY_MS
     this.listener.onState('live')
     for (const { event, id, data } of events) if (event !== 'presence') this.hear(event, id, data)

@@ -34,6 +34,7 @@ export class Connection {
     code: null,
     reason: '',
     since: Date.now(),
+    served: false,
   })
   readonly #stop = new AbortController()
   readonly #watchdog: ReturnType<typeof setInterval>
@@ -64,7 +65,7 @@ export class Connection {
   connect(): void {
     if (this.#socket || this.#stop.signal.aborted) return
     clearTimeout(this.#retry)
-    this.#enter({ phase: 'connecting', retryAt: null })
+    this.#enter({ phase: 'connecting', retryAt: null, served: false })
     this.#heardAt = Date.now()
     const socket = new WebSocket(this.url)
     socket.binaryType = 'arraybuffer'
@@ -89,6 +90,7 @@ export class Connection {
   /** The exchange works: the next loss starts again from the shortest delay. */
   settled(): void {
     this.#attempt = 0
+    this.#state.value = { ...this.#state.peek(), served: true }
   }
 
   /** The server asks to stay away for a while after this connection. */

@@ -5,15 +5,22 @@ import * as Y from 'yjs'
 import { asPromise, committed, DOCUMENT, LINEAGE, openDatabase, type StoredUpdate, UPDATES } from './database'
 
 const REMOTE_DELAY_MS = 500
-const COMPACT_ABOVE = 200 // rows; loading them one by one stays below some 50 ms
+const RETRY_MS = 5_000 // a full disk is not empty by the next key; merging all that waits costs time
+const COMPACT_READ_ABOVE = 200 // rows; loading them one by one stays below some 50 ms
+const COMPACT_WRITTEN_ABOVE = 1_000 // rows of a page that stays open: two minutes of typing for one large write
+/** A database that has not opened by then, as in damaged profiles, may never do so. */
+export const OPEN_WITHIN_MS = 5_000
 
-/** `kept`: every local change is on this device. `failed`: the last write did not work; the next one tries again. */
+/** `kept`: every local change is on this device. `failed`: it is not, and the next attempt follows where there can be one. */
 export type CopyState = 'kept' | 'writing' | 'failed'
 
 export class LocalCopy {
   readonly #state = signal<CopyState>('kept')
   readonly #database: Promise<IDBDatabase>
+  #doc: Y.Doc | undefined
   #queue: Uint8Array[] = []
+  /** Rows whose changes the replica holds: what was read, and what this window wrote. */
+  #held: IDBValidKey[] = []
   #writing = false
   #hasLocal = false
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -24,9 +31,15 @@ export class LocalCopy {
     private readonly generation: number,
   ) {
     this.#database = openDatabase()
-    this.#database.catch(() => {
+    const overdue = setTimeout(() => {
       this.#state.value = 'failed'
-    })
+    }, OPEN_WITHIN_MS)
+    this.#database
+      .then(
+        () => this.#opened(),
+        () => this.#refused(),
+      )
+      .finally(() => clearTimeout(overdue))
   }
 
   get state(): ReadonlySignal<CopyState> {
@@ -41,7 +54,9 @@ export class LocalCopy {
       doc.transact(() => {
         for (const { update } of rows) Y.applyUpdate(doc, update, this)
       }, this)
-      if (rows.length > COMPACT_ABOVE) await this.#replace(keys, Y.encodeStateAsUpdate(doc))
+      this.#doc = doc
+      this.#held = [...keys, ...this.#held]
+      await this.#compact(COMPACT_READ_ABOVE)
       return rows.length > 0
     } catch (error) {
       console.warn('The copy on this device could not be read', error)
@@ -54,7 +69,11 @@ export class LocalCopy {
     if (this.#closed) return
     this.#queue.push(update)
     this.#hasLocal = true
-    if (this.#state.peek() === 'kept') this.#state.value = 'writing'
+    if (this.#state.peek() === 'failed') {
+      this.#later(RETRY_MS)
+      return
+    }
+    this.#state.value = 'writing'
     void this.#write()
   }
 
@@ -62,7 +81,7 @@ export class LocalCopy {
   keepRemote(update: Uint8Array): void {
     if (this.#closed) return
     this.#queue.push(update)
-    this.#timer ??= setTimeout(() => void this.#write(), REMOTE_DELAY_MS)
+    this.#later(REMOTE_DELAY_MS)
   }
 
   /** Writes what still waits. */
@@ -75,7 +94,9 @@ export class LocalCopy {
     this.#closed = true
     this.#queue = []
     clearTimeout(this.#timer)
-    const transaction = (await this.#database).transaction(UPDATES, 'readwrite')
+    const database = await this.#database.catch(() => null)
+    if (!database) return // no database, no copy
+    const transaction = database.transaction(UPDATES, 'readwrite')
     const updates = transaction.objectStore(UPDATES)
     const keys = await asPromise(updates.index(DOCUMENT).getAllKeys(this.document))
     for (const key of keys) updates.delete(key)
@@ -103,13 +124,33 @@ export class LocalCopy {
     return { keys, rows }
   }
 
-  /** One row for those that were read; rows that another window adds meanwhile stay. */
-  async #replace(keys: IDBValidKey[], update: Uint8Array): Promise<void> {
-    const transaction = (await this.#database).transaction(UPDATES, 'readwrite')
-    const updates = transaction.objectStore(UPDATES)
-    for (const key of keys) updates.delete(key)
-    updates.add(this.#row(update))
-    await committed(transaction)
+  #opened(): void {
+    // What was asked of it meanwhile is being written and will say so itself.
+    if (!this.#writing && this.#queue.length === 0) this.#state.value = 'kept'
+  }
+
+  /** There will be no copy: nothing is collected for it either. */
+  #refused(): void {
+    this.#closed = true
+    this.#queue = []
+    this.#state.value = 'failed'
+  }
+
+  #later(delayMs: number): void {
+    this.#timer ??= setTimeout(() => void this.#write(), delayMs)
+  }
+
+  /** One row for more than `most` of them, with all that the replica holds; rows that another window adds stay. */
+  async #compact(most: number): Promise<void> {
+    if (!this.#doc || this.#held.length <= most) return
+    const keys = this.#held
+    this.#held = []
+    try {
+      this.#held.push(await this.#add(Y.encodeStateAsUpdate(this.#doc), keys))
+    } catch (error) {
+      // The rows are as they were; the next visit tries again.
+      if (!this.#closed) console.warn('The copy on this device could not be made smaller', error)
+    }
   }
 
   async #write(): Promise<void> {
@@ -117,31 +158,38 @@ export class LocalCopy {
     this.#timer = undefined
     if (this.#writing || this.#queue.length === 0) return
     this.#writing = true
-    const updates = this.#queue
+    let updates = this.#queue
     this.#queue = []
     const hadLocal = this.#hasLocal
     this.#hasLocal = false
     try {
-      await this.#add(updates.length === 1 && updates[0] ? updates[0] : Y.mergeUpdates(updates))
+      if (updates.length > 1) updates = [Y.mergeUpdates(updates)]
+      for (const update of updates) this.#held.push(await this.#add(update))
       this.#written()
     } catch (error) {
-      // Kept in memory: the next change tries again with all of it.
+      // Kept in memory, as one: the next attempt writes all of it.
       this.#queue = [...updates, ...this.#queue]
       this.#hasLocal ||= hadLocal
       this.#failed(error)
     }
   }
 
-  async #add(update: Uint8Array): Promise<void> {
+  /** Adds a row in place of the `stale` ones, all or nothing; gives its key. */
+  async #add(update: Uint8Array, stale: readonly IDBValidKey[] = []): Promise<IDBValidKey> {
     const transaction = (await this.#database).transaction(UPDATES, 'readwrite')
-    transaction.objectStore(UPDATES).add(this.#row(update))
+    const updates = transaction.objectStore(UPDATES)
+    for (const key of stale) updates.delete(key)
+    const { document, generation } = this
+    const added = updates.add({ document, generation, update } satisfies StoredUpdate)
     await committed(transaction)
+    return added.result
   }
 
   #written(): void {
     this.#writing = false
     this.#state.value = this.#hasLocal ? 'writing' : 'kept'
     if (this.#hasLocal) void this.#write()
+    void this.#compact(COMPACT_WRITTEN_ABOVE)
   }
 
   #failed(error: unknown): void {
@@ -149,9 +197,6 @@ export class LocalCopy {
     if (this.#closed) return
     if (this.#state.peek() !== 'failed') console.warn('The copy on this device could not be written', error)
     this.#state.value = 'failed'
-  }
-
-  #row(update: Uint8Array): StoredUpdate {
-    return { document: this.document, generation: this.generation, update }
+    this.#later(RETRY_MS)
   }
 }

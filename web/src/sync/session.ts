@@ -5,7 +5,7 @@ import * as Y from 'yjs'
 import { Awareness } from './awareness'
 import { Connection } from './connection'
 import { BAD_MESSAGE, Conversation, TEXT_NAME } from './conversation'
-import { LocalCopy } from './local-copy'
+import { LocalCopy, OPEN_WITHIN_MS } from './local-copy'
 import { listPeople } from './people'
 import { PresenceSender } from './presence'
 import type {
@@ -35,6 +35,7 @@ export class Session implements DocumentSession {
   readonly savedAt = signal<number | null>(null)
   readonly unsavedCount = signal(0)
   readonly atRisk = signal(false)
+  readonly onDevice = signal(true)
   readonly people = signal<Person[]>([])
   readonly synced = signal(false)
   readonly role = signal('')
@@ -138,8 +139,16 @@ export class Session implements DocumentSession {
   }
 
   async #loadCopy(): Promise<void> {
-    if (await this.#copy.load(this.doc)) this.synced.value = true
-    this.#conversation.ready()
+    const loading = this.#copy.load(this.doc)
+    const overdue = new Promise<null>(resolve => setTimeout(resolve, OPEN_WITHIN_MS, null))
+    const inTime = (await Promise.race([loading, overdue])) !== null
+    // A copy that may never come must not keep the server's text away.
+    if (!inTime) this.#conversation.ready()
+    const found = await loading
+    if (found) this.synced.value = true
+    if (inTime) this.#conversation.ready()
+    // What only the late copy had is offered in the next exchange.
+    else if (found) this.#connection.drop('The copy on this device came late')
     this.#count()
   }
 
@@ -199,6 +208,7 @@ export class Session implements DocumentSession {
     if (before > 0 && now === 0) this.savedAt.value = Date.now()
     this.unsavedCount.value = now
     this.atRisk.value = now > 0 && this.#copy.state.peek() !== 'kept'
+    this.onDevice.value = this.#copy.state.peek() !== 'failed'
     const line = phase === 'open' ? 'open' : phase === 'connecting' && !this.#everLost ? 'first' : 'lost'
     const ended = phase === 'closed' && now > 0
     this.save.value = ended ? 'unsaved' : ledger.saveState(line, this.synced.peek())

@@ -16,6 +16,8 @@ export interface ConnectionState {
   code: number | null
   reason: string
   since: number
+  /** The last connection went beyond its greeting: the server let us in and gave us the text. */
+  served: boolean
 }
 
 /** Who a person is, as the server stamps it. Colours are `#rrggbb`. */
@@ -75,6 +77,8 @@ export interface DocumentSession {
   readonly unsavedCount: ReadonlySignal<number>
   /** True while closing the window could lose a change: not on the server and not on this device either. */
   readonly atRisk: ReadonlySignal<boolean>
+  /** Changes reach the copy on this device; false where the browser offers no storage or it is full. */
+  readonly onDevice: ReadonlySignal<boolean>
   readonly connection: ReadonlySignal<ConnectionState>
   readonly people: ReadonlySignal<Person[]>
   /** The text may be shown: it came from the server or from this device. */

@@ -9,7 +9,7 @@ import { Status } from './status'
 
 const rename = async (text: string): Promise<void> => {
   const known = doc.value
-  if (!known || text === title.value) return
+  if (!known) return
   try {
     doc.value = await api.change(known.id, { title: text })
   } catch (error) {
@@ -23,8 +23,10 @@ const leave = (): void => editor.value?.focus()
 const TitleField = (): JSX.Element => {
   const [draft, setDraft] = useState<string | null>(null)
   const cancelled = useRef(false)
+  // Others may change the title while it is looked at here: only what was typed counts as a wish.
+  const before = useRef('')
   const finish = (): void => {
-    if (draft !== null && !cancelled.current) void rename(draft.trim())
+    if (draft !== null && draft !== before.current && !cancelled.current) void rename(draft.trim())
     cancelled.current = false
     setDraft(null)
   }
@@ -45,6 +47,7 @@ const TitleField = (): JSX.Element => {
       spellcheck={false}
       value={draft ?? title.value}
       onFocus={event => {
+        before.current = title.value
         setDraft(title.value)
         event.currentTarget.select()
       }}

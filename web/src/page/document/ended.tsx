@@ -26,11 +26,11 @@ const words: Record<Ending['kind'], { title: string; text: string }> = {
   },
   'signed-out': {
     title: 'You are not signed in any more',
-    text: 'What you wrote is kept on this device. Reload the page to go on.',
+    text: 'Reload the page to go on.',
   },
   protocol: {
     title: 'This page and the server do not understand each other',
-    text: 'The server was probably updated. What you wrote is kept on this device. Reload the page to go on.',
+    text: 'The server was probably updated. Reload the page to go on.',
   },
   failed: {
     title: 'This document cannot be opened right now',
@@ -44,16 +44,36 @@ const words: Record<Ending['kind'], { title: string; text: string }> = {
 
 const reloads: readonly Ending['kind'][] = ['signed-out', 'protocol', 'unreachable', 'failed']
 
+/** Where the copy on this device is all that is left to this person; it stays until he removes it. */
+const withdrawn: readonly Ending['kind'][] = ['missing', 'removed', 'trashed']
+
+/** Where what was written comes back with the page. */
+const comesBack: readonly Ending['kind'][] = ['signed-out', 'protocol']
+
 /** Where the server's own words say more. */
 const explained: readonly Ending['kind'][] = ['too-large', 'failed']
 
-/** Only after the person chose so: the local copy of the earlier state goes. */
-const openCurrent = async (): Promise<void> => {
+/** Only after the person chose so: the copy on this device goes. */
+const removeCopy = async (): Promise<void> => {
   const opened = session.value
   await opened?.forgetLocalCopy()
   if (opened) forget(opened.id)
+}
+
+const openCurrent = async (): Promise<void> => {
+  await removeCopy()
   location.reload()
 }
+
+const removeAndLeave = async (): Promise<void> => {
+  await removeCopy()
+  location.assign('/')
+}
+
+const whereItIs = (): string =>
+  session.value?.onDevice.value
+    ? 'What you wrote is kept on this device.'
+    : 'What you wrote is in this window only: copy it before you reload.'
 
 const Actions = ({ kind }: { kind: Ending['kind'] }): JSX.Element => {
   if (kind === 'replaced') {
@@ -77,7 +97,7 @@ const Actions = ({ kind }: { kind: Ending['kind'] }): JSX.Element => {
   )
 }
 
-const Copy = ({ text }: { text: string }): JSX.Element => (
+const Copy = ({ text, removable }: { text: string; removable: boolean }): JSX.Element => (
   <section class="kept" aria-label="Your copy of the text">
     <div class="kept-actions">
       <button class="button" type="button" onClick={() => void copy(text, 'Text copied')}>
@@ -86,6 +106,11 @@ const Copy = ({ text }: { text: string }): JSX.Element => (
       <button class="button" type="button" onClick={downloadText}>
         Download .md
       </button>
+      {removable && (
+        <button class="button plain" type="button" onClick={() => void removeAndLeave()}>
+          Remove from this device
+        </button>
+      )}
     </div>
     {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a text that scrolls must be reachable by keyboard */}
     <pre tabIndex={0}>{text}</pre>
@@ -101,6 +126,7 @@ export const Ended = (): JSX.Element | null => {
     <div class="ended">
       <h1>{words[end.kind].title}</h1>
       <p class="quiet">{words[end.kind].text}</p>
+      {comesBack.includes(end.kind) && <p class="quiet">{whereItIs()}</p>}
       {explained.includes(end.kind) && end.reason && <p class="quiet">{end.reason}</p>}
       <div class="ended-actions">
         <Actions kind={end.kind} />
@@ -108,7 +134,7 @@ export const Ended = (): JSX.Element | null => {
           Home
         </a>
       </div>
-      {text && <Copy text={text} />}
+      {text && <Copy text={text} removable={withdrawn.includes(end.kind)} />}
     </div>
   )
 }

@@ -1,6 +1,6 @@
 import { modOnly } from '../keys'
 import { say } from '../toast'
-import { editor, ending, mayWrite, session, sheet } from './desk'
+import { editor, mayWrite, session, sheet } from './desk'
 import { pulseStatus } from './status'
 
 /** Typing into a text that one may only read says so once in this time. */
@@ -70,7 +70,7 @@ const hintWayOut = (source: HTMLElement): void => {
 
 /** Asks before the window closes only while a change would be lost: neither on the server nor on this device. */
 const guardLeaving = (event: BeforeUnloadEvent): void => {
-  if (session.value?.atRisk.value && !ending.value) event.preventDefault()
+  if (session.value?.atRisk.value) event.preventDefault()
 }
 
 export const listen = (source: HTMLElement): void => {

@@ -50,6 +50,13 @@ const Bar = ({
   children: ComponentChildren
 }): JSX.Element => <div class={`notice ${tone}`}>{children}</div>
 
+const lostWords = (): string => {
+  if (!session.value?.synced.value) return 'The server cannot be reached.'
+  return session.value.onDevice.value
+    ? 'Connection lost. You can keep typing; changes will sync.'
+    : 'Connection lost. Keep this window open: this browser does not keep your changes.'
+}
+
 const Connection = (): JSX.Element | null => {
   if (backOnline.value !== null) {
     const count = backOnline.value
@@ -63,11 +70,7 @@ const Connection = (): JSX.Element | null => {
   const seconds = secondsLeft.value
   return (
     <Bar tone="warn">
-      <span>
-        {session.value?.synced.value
-          ? 'Connection lost. You can keep typing; changes will sync.'
-          : 'The server cannot be reached.'}
-      </span>
+      <span>{lostWords()}</span>
       <span class="countdown" aria-hidden="true">
         {seconds === null ? 'Reconnecting…' : `Reconnecting in ${seconds} s`}
       </span>
@@ -80,7 +83,10 @@ const Connection = (): JSX.Element | null => {
 
 const Refused = ({ reason }: { reason: string }): JSX.Element => (
   <Bar tone="warn">
-    <span>A change of yours was not accepted: {reason} It is kept on this device.</span>
+    <span>
+      A change of yours was not accepted: {reason}{' '}
+      {session.value?.onDevice.value ? 'It is kept on this device.' : 'It is in this window only.'}
+    </span>
     <button class="button plain" type="button" onClick={() => session.value?.retryNow()}>
       Try again
     </button>

@@ -5,8 +5,9 @@ import { openDocument } from '../../sync'
 import type { DocumentSession, Identity, Notice } from '../../sync/types'
 import { me } from '../me'
 import { colourAt } from '../palette'
+import { view } from '../settings'
 import { doc, type EndingKind, editor, ending, mayWrite, session } from './desk'
-import { forget, type Known, recall, remember } from './known'
+import { type Known, recall, remember } from './known'
 import { hear } from './notices'
 
 declare global {
@@ -41,11 +42,12 @@ const endings: Record<number, EndingKind> = {
 }
 
 const endWith = (opened: DocumentSession): void => {
-  const { phase, code, reason } = opened.connection.value
+  const { phase, code, reason, served } = opened.connection.value
   if (phase !== 'closed' || code === null || ending.value) return
   const kind = endings[code] ?? 'protocol'
-  // 4404 on a document that was open means that somebody moved it to the trash.
-  ending.value = { kind: kind === 'missing' && opened.synced.value ? 'trashed' : kind, reason }
+  // 4404 on an open document means the trash; on a new connection it stands for lost access just as well.
+  const trashed = kind === 'missing' && (served || Boolean(doc.peek()?.trashed_at))
+  ending.value = { kind: trashed ? 'trashed' : kind, reason }
 }
 
 const identity = (): Identity | null => {
@@ -116,10 +118,12 @@ const connect = (id: string, known: Known, parent: HTMLElement): DocumentSession
   return opened
 }
 
+const isGone = (error: unknown): boolean =>
+  error instanceof RequestFailed && [401, 403, 404, 410].includes(error.status)
+
 const fail = (error: unknown): void => {
   const status = error instanceof RequestFailed ? error.status : null
-  const kind =
-    status === 0 ? 'unreachable' : [401, 403, 404, 410].includes(status ?? 0) ? 'missing' : 'failed'
+  const kind = status === 0 ? 'unreachable' : isGone(error) ? 'missing' : 'failed'
   ending.value = { kind, reason: told(error) }
 }
 
@@ -137,14 +141,16 @@ const openKnown = async (id: string, parent: HTMLElement): Promise<void> => {
   try {
     learn(await answer)
   } catch (error) {
-    if (error instanceof RequestFailed && error.status === 404) forget(id)
-    if (!(error instanceof RequestFailed) || error.status !== 0) fail(error)
+    // A server that has troubles now closes no text that is open from this device: its connection keeps trying.
+    if (!(error instanceof RequestFailed) || isGone(error)) fail(error)
   }
 }
 
 const openNew = async (parent: HTMLElement): Promise<void> => {
   const made = await firstAnswer()
   history.replaceState(null, '', `/d/${made.id}`)
+  // There is nothing to read yet; what this browser prefers stays for the next document.
+  if (view.peek() === 'read') view.value = 'edit'
   learn(made)
   connect(made.id, made, parent)
 }

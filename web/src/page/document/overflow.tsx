@@ -5,15 +5,15 @@ import { Menu, MenuChoice, MenuItem } from '../menu'
 import { setWide, wide } from '../settings'
 import { ThemeChoices } from '../themes'
 import { say } from '../toast'
+import { leaveWord } from '../trashed'
 import { copy, downloadText } from './copies'
 import { addressOf, doc, editor, ending, isOwner, session, sheet, title } from './desk'
 
 /** The home page offers to undo it: this page cannot stay, its document is gone. */
 const moveToTrash = async (id: string): Promise<void> => {
-  const name = title.value
   try {
     await api.trash(id)
-    sessionStorage.setItem('coscribe.trashed', JSON.stringify({ id, title: name }))
+    leaveWord({ id, title: title.value })
     location.assign('/')
   } catch (error) {
     say(told(error))

@@ -6,12 +6,24 @@ import { ending, mayWrite, session } from './desk'
 /** "Saved" is news for this long, then it is the normal state of things. */
 const NEWS_MS = 3_000
 
+/** Acks come milliseconds after each key: said at once, it would flicker and be read out key by key. */
+const PAUSE_MS = 400
+
+const settled = signal(false)
 const fresh = signal(false)
 let ageing: ReturnType<typeof setTimeout> | undefined
 
 effect(() => {
-  const opened = session.value
-  if (opened?.save.value !== 'saved' || opened.savedAt.value === null) return
+  settled.value = false
+  if (session.value?.save.value !== 'saved') return undefined
+  const pause = setTimeout(() => {
+    settled.value = true
+  }, PAUSE_MS)
+  return () => clearTimeout(pause)
+})
+
+effect(() => {
+  if (!settled.value || session.value?.savedAt.value === null) return
   fresh.value = true
   clearTimeout(ageing)
   ageing = setTimeout(() => {
@@ -28,9 +40,12 @@ const words = computed(() => {
     case 'saving':
       return 'Saving…'
     case 'saved':
+      if (!settled.value) return opened.savedAt.value === null ? '' : 'Saving…'
       return fresh.value ? 'Saved' : 'All changes saved'
     case 'offline':
-      return 'Offline — changes are kept on this device'
+      return opened.onDevice.value
+        ? 'Offline — changes are kept on this device'
+        : 'Offline — changes are in this window only'
     case 'unsaved':
       return 'Not saved'
   }

@@ -1,5 +1,6 @@
 import { api, type Doc, told } from '../../api'
 import { say } from '../toast'
+import { takeWord } from '../trashed'
 import { items, refresh, without } from './listing'
 
 export const nameOf = (doc: Pick<Doc, 'title'>): string => doc.title || 'Untitled'
@@ -35,10 +36,8 @@ export const moveToTrash = async (doc: Doc): Promise<void> => {
 
 /** A document page that trashed its document sends people here; the undo comes along. */
 export const offerUndo = (): void => {
-  const left = sessionStorage.getItem('coscribe.trashed')
-  if (!left) return
-  sessionStorage.removeItem('coscribe.trashed')
-  const trashed = JSON.parse(left) as Pick<Doc, 'id' | 'title'>
+  const trashed = takeWord()
+  if (!trashed) return
   say('Moved to trash.', { label: 'Undo', run: () => void undoTrash(trashed) })
 }
 
