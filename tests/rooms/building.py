@@ -146,7 +146,7 @@ async def a_reader(
     room: Room, after: str | None = None, units: Units = Units.CODE_POINTS, principal: Principal = BEN
 ) -> FeedReader:
     """A reader of the room's feed."""
-    return await room.feed.reader(principal=principal, role=Role.VIEWER, after=after, units=units)
+    return await room.feed.reader(principal=principal, after=after, units=units)
 
 
 async def take(reader: FeedReader, count: int) -> list[FeedEvent]:

@@ -76,12 +76,10 @@ async def _reading(
     wiring: Wiring, document_id: str, caller: Caller, query: FeedQuery
 ) -> AsyncIterator[tuple[Room, FeedReader]]:
     """An open reader. Access is checked again behind it: a change from now on finds the reader and closes it."""
-    document, role = await wiring.access.enter(document_id, caller)
+    document, _ = await wiring.access.enter(document_id, caller)
     link_id = caller.link.id if caller.link else None
     async with wiring.registry.hold(document) as room:
-        reader = await room.feed.reader(
-            principal=caller.actor, role=role, after=query.after, units=query.units, link_id=link_id
-        )
+        reader = await room.feed.reader(principal=caller.actor, after=query.after, units=query.units, link_id=link_id)
         try:
             await wiring.access.enter(document_id, caller)
             if wiring.registry.live(document_id) is not room:

@@ -15,7 +15,7 @@ from typing import Any
 
 from coscribe.core.committed import Op
 from coscribe.core.units import Units
-from coscribe.model import Activity, Principal, Role
+from coscribe.model import Activity, Principal
 
 # What a stalled reader may owe (wire.md): 256 events or 1 MB, then it is closed.
 _MAX_EVENTS = 256
@@ -80,9 +80,8 @@ class TextChange:
 class FeedReader:
     """One reader's bounded queue."""
 
-    def __init__(self, principal: Principal, role: Role, units: Units, link_id: str | None) -> None:
+    def __init__(self, principal: Principal, units: Units, link_id: str | None) -> None:
         self.principal = principal
-        self.role = role
         self.units = units
         self.link_id = link_id
         # What it asked for comes first and does not count against the budget.
@@ -160,10 +159,10 @@ class Feed:
         return Position(self._generation, self._seq, self._activity)
 
     async def reader(
-        self, *, principal: Principal, role: Role, after: str | None, units: Units, link_id: str | None = None
+        self, *, principal: Principal, after: str | None, units: Units, link_id: str | None = None
     ) -> FeedReader:
         """Open a reader: what it missed since `after`, else a snapshot; then who is here; then all that comes."""
-        reader = FeedReader(principal, role, units, link_id)
+        reader = FeedReader(principal, units, link_id)
         reader.on_close = self.readers.discard
         position = None if after is None else Position.parse(after)
         head = self.position

@@ -59,9 +59,9 @@ class SqlDocuments:
     ) -> tuple[Document, Activity | None] | None:
         """Apply changes and store their activity together; None when there is no such document.
 
-        Any change moves `updated_at` to `at`, but for a derived title: the text that it follows has moved it. A document that is trashed again keeps its first time in the
-        trash. A derived title is dropped, activity and all, where the title was set by hand: the document
-        comes back as it was.
+        Any change moves `updated_at` to `at`, but for a derived title: the text that it follows has moved it.
+        A document that is trashed again keeps its first time in the trash. A derived title is dropped, activity
+        and all, where the title was set by hand: the document comes back as it was.
         """
         one = documents.c.id == document_id
         replaceable = documents.c.title_by_hand.is_(False) if _is_derived(changes) else one
