@@ -90,3 +90,15 @@ test('code is coloured in known languages and left alone in others', () => {
   expect(highlighted('<b>', 'js')).not.toContain('<b>')
   expect(highlighted('x', 'no-such-language')).toBeNull()
 })
+
+test('links and pictures lead where the read page lets them', () => {
+  const source = [
+    '[a](https://a.example) [b](mailto:b@b.example) [c](/d/c) [d](#d) [e](tel:1) [f](sms:1)',
+    '![g](https://g.example/g.png) ![h](data:image/png;base64,AA==) ![i](/s/secret) ![j](d/j.png)',
+  ].join('\n\n')
+  const page = drawn(source)
+  const hrefs = [...page.querySelectorAll('a')].map(link => link.getAttribute('href'))
+  expect(hrefs).toEqual(['https://a.example', 'mailto:b@b.example', '/d/c', '#d', null, null])
+  const sources = [...page.querySelectorAll('img')].map(image => image.getAttribute('src'))
+  expect(sources).toEqual(['https://g.example/g.png', 'data:image/png;base64,AA==', null, null])
+})

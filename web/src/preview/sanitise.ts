@@ -19,6 +19,8 @@ const options = {
     'disabled',
   ],
   ALLOW_DATA_ATTR: false,
+  // As on the read page: a known scheme or none.
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|[^:/?#]*(?:[/?#]|$))/i,
   RETURN_DOM_FRAGMENT: true,
 } satisfies Config & { RETURN_DOM_FRAGMENT: true }
 
@@ -31,7 +33,11 @@ const outward = (link: Element): void => {
   link.setAttribute('rel', 'noopener noreferrer nofollow ugc')
 }
 
+/** From the web or inline, as on the read page; an address of this very server would be asked for with our cookie. */
+const pictureSource = /^(?:https?:\/\/|data:image\/(?:gif|png|jpeg|webp);base64,)/i
+
 const picture = (image: Element): void => {
+  if (!pictureSource.test(image.getAttribute('src') ?? '')) image.removeAttribute('src')
   image.setAttribute('loading', 'lazy')
   image.setAttribute('decoding', 'async')
   image.setAttribute('referrerpolicy', 'no-referrer')

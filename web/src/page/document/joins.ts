@@ -1,5 +1,5 @@
 import { effect } from '@preact/signals'
-import { ending } from './desk'
+import { ending, session } from './desk'
 import { present } from './presence'
 
 /** Coming back within this time is a reload or a blip, not news. */
@@ -74,7 +74,8 @@ class Herald {
 export const announceJoins = (place: HTMLElement): void => {
   const herald = new Herald(place)
   effect(() => {
-    if (ending.value || present.value.length === 0) return
+    // Before the server let us in we are alone here, whoever is in the document.
+    if (ending.value || !session.value?.connection.value.served) return
     herald.see(present.value.filter(person => !person.me))
   })
 }
