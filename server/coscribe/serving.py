@@ -16,7 +16,7 @@ import uvicorn
 
 from coscribe import telemetry
 from coscribe.api.assets import WebBuild
-from coscribe.api.http_connection import CuttableHttp
+from coscribe.api.http_connection import CuttableHttp, CuttableWebSocket
 from coscribe.app import cookie_key, create_app, data_dir, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
@@ -70,7 +70,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=CuttableHttp,
-        ws="websockets-sansio",
+        ws=CuttableWebSocket,
         ws_max_size=settings.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_S,

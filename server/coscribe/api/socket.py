@@ -13,6 +13,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from coscribe.api.callers import allowed_origin, bearer_of, caller_by_cookie, caller_by_secret
+from coscribe.api.http_connection import cut
 from coscribe.api.problems import close_code_of
 from coscribe.api.wiring import Wiring, wired
 from coscribe.core.outbox import Outbox
@@ -148,6 +149,7 @@ class _Conversation:
             async with asyncio.timeout(_SEND_WITHIN_S):
                 await self._websocket.send_bytes(frame)
         except TimeoutError:
+            cut(self._websocket.scope)
             raise WebSocketDisconnect(1006, "nothing is read") from None
 
 
@@ -158,5 +160,7 @@ async def _close(websocket: WebSocket, code: int, reason: str) -> None:
             if 4400 <= code <= 4499:
                 await websocket.send_bytes(encode_denied(reason))
             await websocket.close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
-    except (WebSocketDisconnect, RuntimeError, TimeoutError):
+    except TimeoutError:
+        cut(websocket.scope)
+    except (WebSocketDisconnect, RuntimeError):
         return  # it was closed from the other side meanwhile
