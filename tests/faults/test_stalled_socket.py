@@ -17,7 +17,8 @@ _EVERYTHING = b"\x00\x00\x01\x00"
 
 
 async def test_d7_a_socket_that_takes_nothing_is_cut(tmp_path: Path) -> None:
-    with CoscribeServer(tmp_path, keepalive_s=0.1, max_frame_bytes=2 * _MORE_THAN_BUFFERS) as server:
+    room = {"max_frame_bytes": 2 * _MORE_THAN_BUFFERS, "max_document_bytes": 2 * _MORE_THAN_BUFFERS}
+    with CoscribeServer(tmp_path, keepalive_s=0.1, **room) as server:
         document_id = new_document(server, "x" * _MORE_THAN_BUFFERS)
         other = new_document(server)
         stalled = await connect(
