@@ -148,6 +148,19 @@ async def test_trash_and_undo(visit: Visit) -> None:
     assert owner.document_id == document_id
 
 
+async def test_an_owner_who_opens_his_trashed_document_can_restore_it(visit: Visit) -> None:
+    owner = await visit()
+    await owner.import_document("# Put away\n\nwords")
+    path = f"/d/{owner.document_id}"
+    await owner.button("More").click()
+    await owner.page.get_by_role("menuitem", name="Move to trash").click()
+    await expect(owner.page).to_have_url(f"{owner.url}/")
+    owner.expects("404")
+    await owner.page.goto(owner.url + path)
+    await owner.button("Restore it").click()
+    await owner.see_text("# Put away\n\nwords")
+
+
 async def test_restore_and_delete_for_good(visit: Visit) -> None:
     owner = await visit()
     for title in ("# First", "# Second"):

@@ -49,7 +49,7 @@ keepTimes()
 if (events && bodyAddress) {
   const body = new Body(main, bodyAddress, followText)
   const people = new People(place('people'))
-  new Feed(events, main.dataset.position ?? '', {
+  const feed = new Feed(events, main.dataset.position ?? '', {
     onText: () => body.touch(),
     onTitle: showTitle,
     onDeed: deed => {
@@ -58,5 +58,10 @@ if (events && bodyAddress) {
     },
     onPresence: change => people.change(change),
     onState: showState,
-  }).start()
+  })
+  feed.start()
+  addEventListener('online', () => feed.wake())
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) feed.wake()
+  })
 }

@@ -1,7 +1,7 @@
 import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
-import { openDatabase, UPDATES } from '../src/sync/database'
+import { openDatabase, removeCopy, UPDATES } from '../src/sync/database'
 import { type CopyState, LocalCopy, OPEN_WITHIN_MS } from '../src/sync/local-copy'
 
 beforeEach(() => {
@@ -161,6 +161,18 @@ test('forgetting removes every generation and stores nothing more', async () => 
   copy.flush()
   expect(copy.state.value).toBe('kept')
   expect(await rows()).toBe(0)
+})
+
+test('a copy that no page has open is removed, and no other', async () => {
+  for (const document of ['gone', 'stays']) {
+    const copy = new LocalCopy(document, 1)
+    copy.keepLocal(updateOf(document))
+    await kept(copy)
+    copy.close()
+  }
+  await removeCopy('gone')
+  expect(await textIn('gone', 1)).toBe('')
+  expect(await textIn('stays', 1)).toBe('stays')
 })
 
 test('without a database it says so, and a document opens empty', async () => {

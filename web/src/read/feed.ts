@@ -44,6 +44,8 @@ const MOST_FAILURES = 3
 const WAIT_S = 25
 const RETRY_MS = 2_000
 const LONGEST_RETRY_MS = 30_000
+/** The server's comment lines cannot be heard here; without an event for so long the line may be dead. */
+const QUIET_MS = 30_000
 
 const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
@@ -54,6 +56,8 @@ export class Feed {
   private failures = 0
   private streams = false
   private retryMs = RETRY_MS
+  private stream: EventSource | null = null
+  private heardAt = performance.now()
 
   constructor(
     private readonly address: string,
@@ -63,7 +67,9 @@ export class Feed {
 
   start(): void {
     const stream = new EventSource(`${this.address}?after=${encodeURIComponent(this.position)}`)
+    this.stream = stream
     stream.onopen = () => {
+      this.heardAt = performance.now()
       this.failures = 0
       this.streams = true
       this.retryMs = RETRY_MS
@@ -75,7 +81,17 @@ export class Feed {
     }
   }
 
+  /** After sleep or a change of network a stream can be dead without a word: a quiet one is opened anew. */
+  wake(): void {
+    const quiet = performance.now() - this.heardAt > QUIET_MS
+    if (this.stream?.readyState !== EventSource.OPEN || !quiet) return
+    this.stream.close()
+    this.listener.onState('connecting')
+    this.start()
+  }
+
   private hear(kind: string, position: string | null, data: unknown): void {
+    this.heardAt = performance.now()
     if (position) this.position = position
     if (kind === 'snapshot') {
       this.listener.onTitle((data as { title: string }).title)
@@ -92,6 +108,7 @@ export class Feed {
     // The browser tries again by itself unless the answer was an error.
     if (!closed && this.failures < MOST_FAILURES) return
     stream.close()
+    this.stream = null
     if (this.failures >= MOST_FAILURES) {
       await this.poll()
       return

@@ -35,6 +35,25 @@ function createStores(database: IDBDatabase): void {
   updates.createIndex(DOCUMENT, 'document')
 }
 
+/** Removes what a database holds of a document, in every generation. */
+export async function removeFrom(database: IDBDatabase, document: string): Promise<void> {
+  const transaction = database.transaction(UPDATES, 'readwrite')
+  const updates = transaction.objectStore(UPDATES)
+  const keys = await asPromise(updates.index(DOCUMENT).getAllKeys(document))
+  for (const key of keys) updates.delete(key)
+  await committed(transaction)
+}
+
+/** Removes this device's copy of a document that no page here has open. */
+export async function removeCopy(document: string): Promise<void> {
+  const database = await openDatabase()
+  try {
+    await removeFrom(database, document)
+  } finally {
+    database.close()
+  }
+}
+
 export function asPromise<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result)

@@ -2,7 +2,15 @@
 // never after a local change that may build on it.
 import { type ReadonlySignal, signal } from '@preact/signals'
 import * as Y from 'yjs'
-import { asPromise, committed, DOCUMENT, LINEAGE, openDatabase, type StoredUpdate, UPDATES } from './database'
+import {
+  asPromise,
+  committed,
+  LINEAGE,
+  openDatabase,
+  removeFrom,
+  type StoredUpdate,
+  UPDATES,
+} from './database'
 
 const REMOTE_DELAY_MS = 500
 const RETRY_MS = 5_000 // a full disk is not empty by the next key; merging all that waits costs time
@@ -96,11 +104,7 @@ export class LocalCopy {
     clearTimeout(this.#timer)
     const database = await this.#database.catch(() => null)
     if (!database) return // no database, no copy
-    const transaction = database.transaction(UPDATES, 'readwrite')
-    const updates = transaction.objectStore(UPDATES)
-    const keys = await asPromise(updates.index(DOCUMENT).getAllKeys(this.document))
-    for (const key of keys) updates.delete(key)
-    await committed(transaction)
+    await removeFrom(database, this.document)
     this.#state.value = 'kept'
   }
 

@@ -1,6 +1,8 @@
 import type { JSX } from 'preact'
+import { api, told } from '../../api'
+import { say } from '../toast'
 import { copy, downloadText } from './copies'
-import { type Ending, ending, session, textNow } from './desk'
+import { doc, type Ending, ending, isOwner, session, textNow } from './desk'
 import { forget } from './known'
 
 const words: Record<Ending['kind'], { title: string; text: string }> = {
@@ -75,7 +77,25 @@ const whereItIs = (): string =>
     ? 'What you wrote is kept on this device.'
     : 'What you wrote is in this window only: copy it before you reload.'
 
+const restoreHere = async (): Promise<void> => {
+  const known = doc.value
+  if (!known) return
+  try {
+    await api.restore(known.id)
+    location.reload()
+  } catch (error) {
+    say(told(error))
+  }
+}
+
 const Actions = ({ kind }: { kind: Ending['kind'] }): JSX.Element => {
+  if (kind === 'trashed' && isOwner.value) {
+    return (
+      <button class="button filled" type="button" onClick={() => void restoreHere()}>
+        Restore it
+      </button>
+    )
+  }
   if (kind === 'replaced') {
     return (
       <button class="button filled" type="button" onClick={openCurrent}>
@@ -125,7 +145,7 @@ export const Ended = (): JSX.Element | null => {
   return (
     <div class="ended">
       <h1>{words[end.kind].title}</h1>
-      <p class="quiet">{words[end.kind].text}</p>
+      {!(end.kind === 'trashed' && isOwner.value) && <p class="quiet">{words[end.kind].text}</p>}
       {comesBack.includes(end.kind) && <p class="quiet">{whereItIs()}</p>}
       {explained.includes(end.kind) && end.reason && <p class="quiet">{end.reason}</p>}
       <div class="ended-actions">

@@ -1,4 +1,5 @@
 import { api, type Doc, told } from '../../api'
+import { removeCopy } from '../../sync/database'
 import { say } from '../toast'
 import { takeWord } from '../trashed'
 import { items, refresh, without } from './listing'
@@ -44,12 +45,15 @@ export const offerUndo = (): void => {
 export const deleteForever = async (doc: Doc): Promise<void> => {
   const before = items.value
   without(doc.id)
-  if (await attempt(() => api.purge(doc.id))) say(`“${nameOf(doc)}” is deleted forever`)
-  else items.value = before
+  if (await attempt(() => api.purge(doc.id))) {
+    say(`“${nameOf(doc)}” is deleted forever`)
+    // Where the browser offers no database there is no copy either.
+    await removeCopy(doc.id).catch(() => undefined)
+  } else items.value = before
 }
 
-/** The server takes no larger request unless it is set up to; telling so here saves reading and sending the file. */
-const LARGEST_BYTES = 16 * 1024 * 1024
+/** The server takes no larger text unless it is set up to; telling so here saves reading and sending the file. */
+const LARGEST_BYTES = 10 * 1024 * 1024
 
 /** Makes a document of a Markdown or text file and goes there. */
 export const importFile = async (file: File): Promise<void> => {
@@ -58,7 +62,7 @@ export const importFile = async (file: File): Promise<void> => {
     return
   }
   if (file.size > LARGEST_BYTES) {
-    say('That file is too large for a document: it may have 16 MB.')
+    say('That file is too large for a document: it may have 10 MB.')
     return
   }
   const text = (await file.text()).replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
