@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 # Below this many characters in a gap Myers alone is fast and minimal; above it anchors are looked for first.
@@ -47,42 +48,37 @@ class Work:
 
 
 def common_prefix(a: str, b: str, gap: Gap) -> int:
-    """How many characters at the start of the gap are the same; compares slices, in doubling and halving steps."""
-    done, step = 0, 8
-    limit = min(gap.a_end - gap.a, gap.b_end - gap.b)
-    if not limit or a[gap.a] != b[gap.b]:
+    """How many characters at the start of the gap are the same."""
+    if gap.a == gap.a_end or gap.b == gap.b_end or a[gap.a] != b[gap.b]:
         return 0
 
-    def same() -> bool:
+    def same(done: int, step: int) -> bool:
         i, j = gap.a + done, gap.b + done
-        return done + step <= limit and a[i : i + step] == b[j : j + step]
+        return a[i : i + step] == b[j : j + step]
 
-    while same():
-        done += step
-        step *= 2
-    while step:
-        if same():
-            done += step
-        step //= 2
-    return done
+    return _reach(min(gap.a_end - gap.a, gap.b_end - gap.b), same)
 
 
 def common_suffix(a: str, b: str, gap: Gap) -> int:
     """How many characters at the end of the gap are the same."""
-    done, step = 0, 8
-    limit = min(gap.a_end - gap.a, gap.b_end - gap.b)
-    if not limit or a[gap.a_end - 1] != b[gap.b_end - 1]:
+    if gap.a == gap.a_end or gap.b == gap.b_end or a[gap.a_end - 1] != b[gap.b_end - 1]:
         return 0
 
-    def same() -> bool:
+    def same(done: int, step: int) -> bool:
         i, j = gap.a_end - done, gap.b_end - done
-        return done + step <= limit and a[i - step : i] == b[j - step : j]
+        return a[i - step : i] == b[j - step : j]
 
-    while same():
+    return _reach(min(gap.a_end - gap.a, gap.b_end - gap.b), same)
+
+
+def _reach(limit: int, same: Callable[[int, int], bool]) -> int:
+    """How far, up to `limit`, `same(done, step)` holds; compares slices, in doubling and halving steps."""
+    done, step = 0, 8
+    while done + step <= limit and same(done, step):
         done += step
         step *= 2
     while step:
-        if same():
+        if done + step <= limit and same(done, step):
             done += step
         step //= 2
     return done
