@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["tests.support.postgres", "tests.support.databases", "tests.support.server"]
+pytest_plugins = ["tests.support.postgres", "tests.support.databases", "tests.support.server", "tests.support.proof"]
