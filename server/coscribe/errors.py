@@ -49,11 +49,26 @@ class Unauthenticated(CoscribeError):
 
 
 class Forbidden(CoscribeError):
-    """The caller may see the document but not do this."""
+    """The caller may see the document but not do this; `limit` names the setting that says so, where one does."""
+
+    def __init__(self, reason: str, *, limit: str | None = None) -> None:
+        super().__init__(reason)
+        self.limit = limit
 
 
 class NotFound(CoscribeError):
     """No such thing, or not for this caller: both look the same."""
+
+
+class PositionGone(CoscribeError):
+    """A past position that can no longer be read: retention let its entries go, or they are damaged.
+
+    `upto` is the last entry that is missing.
+    """
+
+    def __init__(self, reason: str, *, upto: int) -> None:
+        super().__init__(reason)
+        self.upto = upto
 
 
 class InTrash(CoscribeError):
@@ -69,8 +84,18 @@ class TooLarge(CoscribeError):
 
 
 class Unavailable(CoscribeError):
-    """Cannot be done now, may be tried again after `retry_after_s` seconds."""
+    """Cannot be done now, may be tried again after `retry_after_s` seconds; `limit` names the setting that is met."""
 
-    def __init__(self, reason: str, *, retry_after_s: int = 2) -> None:
+    def __init__(self, reason: str, *, retry_after_s: int = 2, limit: str | None = None) -> None:
         super().__init__(reason)
+        self.retry_after_s = retry_after_s
+        self.limit = limit
+
+
+class TooMany(CoscribeError):
+    """More often than a rate allows; `limit` names the setting. May be tried again after `retry_after_s` seconds."""
+
+    def __init__(self, reason: str, *, limit: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.limit = limit
         self.retry_after_s = retry_after_s

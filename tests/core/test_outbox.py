@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coscribe.core.outbox import Closing, Outbox
+from coscribe.core.outbox import FRAME_OVERHEAD, Closing, Outbox
 from coscribe.core.update import Span
 
 
@@ -18,7 +18,7 @@ class Bell:
 
 def test_frames_leave_in_order_and_ring_once_each() -> None:
     bell = Bell()
-    outbox = Outbox(100, bell)
+    outbox = Outbox(1000, bell)
 
     outbox.share(b"a")
     outbox.push(b"b")
@@ -30,7 +30,7 @@ def test_frames_leave_in_order_and_ring_once_each() -> None:
 
 
 def test_d7_a_full_outbox_drops_what_others_typed_and_remembers_the_clocks() -> None:
-    outbox = Outbox(10, Bell())
+    outbox = Outbox(3 * FRAME_OVERHEAD + 10, Bell())
     outbox.share(b"12345", [Span(5, 3, 4)])
     outbox.push(b"ack")
     outbox.share(b"6789", [Span(5, 4, 9), Span(6, 0, 2)])
@@ -46,7 +46,7 @@ def test_d7_a_full_outbox_drops_what_others_typed_and_remembers_the_clocks() -> 
 
 
 def test_an_answer_that_was_asked_for_may_be_large_and_is_never_dropped() -> None:
-    outbox = Outbox(10, Bell())
+    outbox = Outbox(2 * FRAME_OVERHEAD + 10, Bell())
     outbox.push_answer([b"x" * 1000])
     outbox.share(b"a" * 9)
     assert not outbox.is_stale
@@ -58,7 +58,7 @@ def test_an_answer_that_was_asked_for_may_be_large_and_is_never_dropped() -> Non
 
 
 def test_what_was_taken_no_longer_counts() -> None:
-    outbox = Outbox(10, Bell())
+    outbox = Outbox(FRAME_OVERHEAD + 10, Bell())
     for _ in range(5):
         outbox.share(b"12345678")
         outbox.take()
@@ -66,8 +66,8 @@ def test_what_was_taken_no_longer_counts() -> None:
 
 
 def test_a_client_that_reads_no_acks_is_let_go() -> None:
-    outbox = Outbox(10, Bell())
-    outbox.push(b"x" * 20)
+    outbox = Outbox(FRAME_OVERHEAD + 10, Bell())
+    outbox.push(b"x" * 20 + b"x" * FRAME_OVERHEAD)
     assert outbox.closing is None
     outbox.push(b"x")
     assert outbox.closing is not None
@@ -84,7 +84,7 @@ def test_the_first_reason_to_close_counts() -> None:
 
 
 def test_who_is_sent_away_hears_nothing_more_of_what_others_type() -> None:
-    outbox = Outbox(100, Bell())
+    outbox = Outbox(1000, Bell())
     outbox.share(b"before")
     outbox.close(4403, "Your access to this document was removed.")
     outbox.share(b"after", [Span(5, 3, 4)])

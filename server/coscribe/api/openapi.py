@@ -48,6 +48,7 @@ _MEANING = {
     413: "The body or the text is too large.",
     415: "The body has the wrong media type.",
     422: "A value cannot be used; `field` says which.",
+    429: "Too often; `Retry-After` says when to try again.",
     503: "Not now; `Retry-After` says when to try again.",
 }
 
@@ -59,7 +60,7 @@ def problems(*statuses: int) -> Responses:
         status: {
             "description": _MEANING.get(status, HTTPStatus(status).phrase),
             "content": {MEDIA_TYPE: reference},
-            **({"headers": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}),
+            **({"headers": _RETRY_AFTER} if status in (429, 503) else {}),
         }
         for status in sorted(statuses)
     }

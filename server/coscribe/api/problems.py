@@ -40,12 +40,14 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.Unauthenticated: Kind("unauthenticated", "Not signed in", 401, 4401),
     errors.Forbidden: Kind("forbidden", "Not allowed", 403, 4403),
     errors.NotFound: Kind("not-found", "Not found", 404, 4404),
+    errors.PositionGone: Kind("position-gone", "This position can no longer be read", 410, 4404),
     errors.InTrash: Kind("in-trash", "The document is in the trash", 409, 4404),
     errors.EditConflict: Kind("edit-conflict", "The edit does not fit the text", 409, 4400),
     errors.PreconditionFailed: Kind("precondition-failed", "The text has changed", 412, 4400),
     errors.TooLarge: Kind("too-large", "Too large", 413, 4413),
     errors.UpdateRefused: Kind("update-refused", "The update was refused", 422, 4413),
     errors.InvalidInput: Kind("invalid-input", "The request cannot be used", 422, 4400),
+    errors.TooMany: Kind("too-many-requests", "Too many requests", 429, 1013),
     errors.Unavailable: Kind("unavailable", "Try again later", 503, 1013),
 }
 
@@ -55,8 +57,8 @@ _BY_STATUS = {
     404: KINDS[errors.NotFound],
     405: Kind("method-not-allowed", "Method not allowed", 405, 4400),
     406: Kind("not-acceptable", "No such representation", 406, 4400),
+    408: Kind("too-slow", "The request came too slowly", 408, 4400),
     415: Kind("unsupported-media-type", "Unsupported media type", 415, 4400),
-    429: Kind("too-many-requests", "Too many requests", 429, 1013),
 }
 
 
@@ -95,7 +97,7 @@ def problem(kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None
 def problem_of(error: errors.CoscribeError) -> Response:
     """The response to an error of ours, with what it knows about the cause."""
     headers = {}
-    if kind_of(error).status == 503:
+    if kind_of(error).status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 2))
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="coscribe"'
