@@ -99,12 +99,17 @@ class CoscribeServer:
         """Kill it as a power cut would."""
         return self.end(signal.SIGKILL)
 
-    def end(self, number: signal.Signals) -> int:
-        """Send a signal and wait; gives the exit status."""
+    def wait_dead(self) -> int:
+        """Wait until it has ended by itself; gives the exit status."""
+        return self.end(None)
+
+    def end(self, number: signal.Signals | None) -> int:
+        """Send a signal, if any, and wait; gives the exit status."""
         process, self._process = self._process, None
         if process is None:
             return 0
-        process.send_signal(number)
+        if number is not None:
+            process.send_signal(number)
         try:
             return process.wait(_WITHIN_S)
         finally:
