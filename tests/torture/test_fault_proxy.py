@@ -30,7 +30,8 @@ async def proxied(**options: int) -> AsyncIterator[tuple[FaultProxy, ClientConne
     async with (
         serve(echo, "127.0.0.1", 0, compression=None) as server,
         FaultProxy(next(iter(server.sockets)).getsockname()[1], seed=options.get("seed", _SEED)) as proxy,
-        connect(f"ws://127.0.0.1:{proxy.port}/", compression=None, proxy=None, ping_interval=None) as client,
+        # A client that keeps all it hears: a full queue would hold up the pongs behind it.
+        connect(f"ws://127.0.0.1:{proxy.port}/", max_queue=None, proxy=None, ping_interval=None) as client,
     ):
         yield proxy, client, heard
 
