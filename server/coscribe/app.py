@@ -13,16 +13,21 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
+from coscribe.api import metrics as metrics_route
 from coscribe.api import socket
 from coscribe.api.access_log import AccessLog
 from coscribe.api.assets import WebBuild
+from coscribe.api.gates import Gates
 from coscribe.api.headers import SecurityHeaders
 from coscribe.api.pages import add_pages
 from coscribe.api.rest import TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
 from coscribe.config import Settings
+from coscribe.core.buffers import Buffers
 from coscribe.core.intake import Limits
+from coscribe.core.tally import Tally
 from coscribe.errors import CoscribeError
+from coscribe.metrics import Metrics
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.registry import Registry, Storage
 from coscribe.services.access import AccessService
@@ -38,6 +43,8 @@ from coscribe.storage.grants import SqlGrants
 from coscribe.storage.health import SqlHealth
 from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.update_log import SqlUpdateLog
+from coscribe.telemetry import watcher
+from coscribe.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
@@ -50,16 +57,24 @@ _SECRET_LEAST = 32
 _AGAIN_AFTER_S = 5.0
 
 
-def create_app(settings: Settings, *, web: WebBuild | None = None, stop: asyncio.Event | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    web: WebBuild | None = None,
+    stop: asyncio.Event | None = None,
+    metrics: Metrics | None = None,
+) -> FastAPI:
     """The ASGI application on a database whose schema is up to date; pages only with a web build.
 
-    `stop` is set by whoever ends the server, at once when that is asked for: open streams end with it.
+    `stop` is set by whoever ends the server, at once when that is asked for: open streams end with it. `metrics` is
+    shared with whoever counts connections.
     """
     stopped = stop or asyncio.Event()
+    counted = metrics or Metrics()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Wiring]]:
-        async with running(settings, stopped) as wiring:
+        async with running(settings, stopped, counted) as wiring:
             yield {"wiring": wiring}
 
     app = Application(
@@ -73,6 +88,7 @@ def create_app(settings: Settings, *, web: WebBuild | None = None, stop: asyncio
     )
     add_rest(app)
     app.include_router(socket.router)
+    app.include_router(metrics_route.router)
     if web is not None:
         add_pages(app, web)
     app.add_middleware(SecurityHeaders)
@@ -81,22 +97,23 @@ def create_app(settings: Settings, *, web: WebBuild | None = None, stop: asyncio
 
 
 @asynccontextmanager
-async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Wiring]:
+async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics) -> AsyncIterator[Wiring]:
     """The parts of a server, alive; at the end everything that was accepted is durable.
 
     Rooms close as soon as `stop` is set, while the server still waits for its connections: both fit in 5 s.
     """
     database = Database.open(database_url(settings))
     try:
-        wiring = _wire(settings, database, stop)
+        wiring = _wire(settings, database, stop, metrics)
         wiring.registry.start()
         closing = asyncio.create_task(_close_at(stop, wiring.registry), name="close")
         patrol = asyncio.create_task(_patrol(wiring), name="patrol")
+        watchdog = asyncio.create_task(wiring.watchdog.run(stop), name="watchdog")
         try:
             yield wiring
         finally:
             stop.set()
-            await asyncio.gather(closing, patrol)
+            await asyncio.gather(closing, patrol, watchdog)
     finally:
         await database.close()
 
@@ -120,16 +137,18 @@ async def _patrol(wiring: Wiring) -> None:
                 continue
 
 
-def _wire(settings: Settings, database: Database, stop: asyncio.Event) -> Wiring:
+def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: Metrics) -> Wiring:
+    watch, unsaved = watcher(metrics), Tally(settings.max_unsaved_total_bytes)
     documents, activities = SqlDocuments(database), SqlActivities(database)
     grants, principals = SqlGrants(database), SqlPrincipals(database)
     hub = ActivityHub()
     registry = Registry(
         Storage(SqlUpdateLog(database), documents, activities, principals),
         hub,
-        limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes),
+        limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes, unsaved),
         idle_s=settings.room_idle_s,
-        watch=_log.warning,
+        watch=watch,
+        measure=metrics.saved,
     )
     access = AccessService(documents, grants, registry)
     chronicle = Chronicle(documents, registry, hub)
@@ -155,6 +174,12 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event) -> Wiring
         ),
         links=LinkService(access, documents, grants, chronicle),
         health=SqlHealth(database),
+        watchdog=Watchdog(settings, registry, watch),
+        gates=Gates(settings, watch),
+        buffers=Buffers(settings.max_outbox_total_bytes),
+        unsaved=unsaved,
+        metrics=metrics,
+        watch=watch,
         stop=stop,
     )
 

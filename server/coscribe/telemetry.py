@@ -10,6 +10,9 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from coscribe.metrics import Metrics
+from coscribe.rooms.registry import Watcher
+
 # A name or a reason may come from anybody; no event may take more of a log than this (threat: log forging).
 MOST_CHARACTERS = 8_000
 
@@ -28,6 +31,9 @@ _SECRETS = re.compile(
 # C0, C1 and what turns text around or ends lines in some viewers.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _NOISY = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "aiosqlite", "sqlalchemy", "alembic")
+
+# What hostile peers or one busy person can make happen many times a second: counted, and told only when debugging.
+_FREQUENT = frozenset({"refused", "throttled", "stale"})
 
 
 def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
@@ -96,3 +102,17 @@ def _as_line(_logger: object, _method: str, event: EventDict) -> str:
     rest = "".join(f" {key}={_on_one_line(value)}" for key, value in event.items())
     traced = "".join(f"\n  | {_on_one_line(line)}" for line in trace.splitlines())
     return f"{time} {level:<7} {_on_one_line(message)}{rest} [{name}]{traced}"
+
+
+def watcher(metrics: Metrics) -> Watcher:
+    """Who hears of what went wrong or met a limit: all is counted, what an operator should see is written down."""
+    log = structlog.get_logger("coscribe")
+
+    def watch(event: str, **fields: object) -> None:
+        metrics.count(event, fields)
+        if event in _FREQUENT:
+            log.debug(event, **fields)
+        else:
+            log.warning(event, **fields)
+
+    return watch

@@ -13,9 +13,7 @@ COST = len(FRAME) + FRAME_OVERHEAD
 
 
 def an_outbox(buffers: Buffers) -> Outbox:
-    outbox = Outbox(2**20, lambda: None, buffers)
-    buffers.open(outbox)
-    return outbox
+    return Outbox(2**20, lambda: None, buffers)
 
 
 def test_d7_the_largest_give_way_when_all_together_owe_too_much() -> None:

@@ -5,6 +5,7 @@ python -m tests.packaging.settings_table
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ def written() -> str:
 def _default(value: Any) -> str:
     if value is None or value == () or value is PydanticUndefined:
         return ""
-    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
+    if isinstance(value, bool | tuple):
+        return f"`{json.dumps(value)}`"
+    return f"`{value}`"
 
 
 if __name__ == "__main__":

@@ -102,21 +102,30 @@ async def caller_by_cookie(connection: HTTPConnection, wiring: Wiring) -> Caller
 
 
 async def caller_of(request: Request, wiring: Wired) -> Caller:
-    """Who makes a REST request. Raises Unauthenticated for a bad bearer token, Forbidden for a foreign page."""
+    """Who makes a REST request. Raises Unauthenticated for a bad bearer token, Forbidden for a foreign page, TooMany."""
     secret = bearer_of(request.headers)
+    changes = request.method not in _SAFE_METHODS
     if secret is not None:
-        return await caller_by_secret(wiring, secret)
-    if request.method not in _SAFE_METHODS:
-        refuse_foreign_page(request, wiring.settings)
-        if COOKIE in request.cookies and not own_page(request, wiring.settings):
-            raise Forbidden("With the cookie, a matching Origin header is needed; scripts use a bearer token.")
-    return await caller_by_cookie(request, wiring)
+        caller = await caller_by_secret(wiring, secret)
+    else:
+        if changes:
+            _require_own_page(request, wiring.settings)
+        caller = await caller_by_cookie(request, wiring)
+    if changes:
+        wiring.gates.write(request, caller)
+    return caller
+
+
+def _require_own_page(request: Request, settings: Settings) -> None:
+    refuse_foreign_page(request, settings)
+    if COOKIE in request.cookies and not own_page(request, settings):
+        raise Forbidden("With the cookie, a matching Origin header is needed; scripts use a bearer token.")
 
 
 async def principal_of(request: Request, response: Response, wiring: Wiring, caller: Caller) -> Principal:
     """The principal who asks; a visitor without a credential becomes a guest, whose cookie goes into `response`.
 
-    Raises Forbidden for a link's bearer. Routes call it once the request is known to be sound: a refused one makes
+    Raises TooMany, and Forbidden for a link's bearer. Routes call it once the request is known to be sound: a refused one makes
     nobody.
     """
     if caller.link is not None:
@@ -124,9 +133,15 @@ async def principal_of(request: Request, response: Response, wiring: Wiring, cal
     if caller.principal is not None:
         return caller.principal
     refuse_foreign_page(request, wiring.settings)
-    session = await wiring.identity.new_guest()
+    session = await new_guest(request, wiring)
     set_cookie(response, session, wiring.settings)
     return session.principal
+
+
+async def new_guest(request: Request, wiring: Wiring) -> NewSession:
+    """Make a guest of a visitor; raises TooMany where too many come from one address."""
+    wiring.gates.guest(request)
+    return await wiring.identity.new_guest()
 
 
 def set_cookie(response: Response, session: NewSession, settings: Settings) -> None:

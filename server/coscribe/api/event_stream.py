@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -45,12 +45,18 @@ def event_bytes(event: str, position: str | None, data: str) -> bytes:
 
 
 class EventStream(Response):
-    """Sends what `chunks` yields; nothing before the first chunk, so that its errors become problem responses."""
+    """Sends what `chunks` yields; nothing before the first chunk, so that its errors become problem responses.
 
-    def __init__(self, wiring: Wiring, chunks: AsyncGenerator[bytes, None]) -> None:
+    `place` is held as long as the stream lasts.
+    """
+
+    def __init__(
+        self, wiring: Wiring, place: AbstractContextManager[None], chunks: AsyncGenerator[bytes, None]
+    ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._wiring = wiring
+        self._place = place
         self._chunks = chunks
         self._sending = False
 
@@ -58,7 +64,7 @@ class EventStream(Response):
         """Serve the stream from its first chunk to its end."""
         wiring = self._wiring
         async with aclosing(self._chunks) as chunks:
-            with wiring.streams.place(wiring.settings.max_feed_readers):
+            with self._place:
                 first = await anext(chunks)
                 if wiring.stop.is_set():
                     raise Unavailable("The server is stopping.")

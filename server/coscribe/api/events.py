@@ -70,8 +70,8 @@ async def follow_all(request: Request, caller: Asking, wiring: Wired, asked: Ask
         raise Unauthenticated("Only somebody has documents to follow: use the cookie or a bearer token.")
     reader = ActivityReader(wiring, caller.principal.id)
     if not wants_json(request):
-        return EventStream(wiring, _chunks(reader, wiring, asked.after))
-    with wiring.streams.place(wiring.settings.max_feed_readers):
+        return EventStream(wiring, wiring.gates.reader(request, caller), _chunks(reader, wiring, asked.after))
+    with wiring.gates.reader(request, caller):
         await reader.start(asked.after)
         wait_s = asked.wait_s if asked.after else 0.0  # without a position the answer only says where to begin
         return poll_response(await until_stop(wiring, reader.next(wait_s)), reader.position)

@@ -61,8 +61,9 @@ async def feed_response(
     """
     refuse_foreign_page(request, wiring.settings)
     if wants_json(request):
-        return await _poll(wiring, document_id, caller, query)
-    return EventStream(wiring, _chunks(wiring, document_id, caller, query))
+        with wiring.gates.reader(request, caller):
+            return await _poll(wiring, document_id, caller, query)
+    return EventStream(wiring, wiring.gates.reader(request, caller), _chunks(wiring, document_id, caller, query))
 
 
 def wants_json(request: Request) -> bool:
@@ -101,10 +102,9 @@ async def _chunks(wiring: Wiring, document_id: str, caller: Caller, query: FeedQ
 
 
 async def _poll(wiring: Wiring, document_id: str, caller: Caller, query: FeedQuery) -> Response:
-    with wiring.streams.place(wiring.settings.max_feed_readers):
-        async with _reading(wiring, document_id, caller, query) as (room, reader):
-            events = await until_stop(wiring, _heard(reader, query.wait_s))
-            return poll_response(events, query.after, people=room.people)
+    async with _reading(wiring, document_id, caller, query) as (room, reader):
+        events = await until_stop(wiring, _heard(reader, query.wait_s))
+        return poll_response(events, query.after, people=room.people)
 
 
 async def _heard(reader: FeedReader, wait_s: float) -> list[FeedEvent]:

@@ -201,3 +201,4 @@ class HealthOut(_Outgoing):
     """How the server is."""
 
     status: Literal["ok"]
+    warning: str | None = Field(None, description="What will soon be in the way; left out while nothing is.")

@@ -14,12 +14,13 @@ from starlette.websockets import WebSocketDisconnect
 
 from coscribe.api.callers import allowed_origin, bearer_of, caller_by_cookie, caller_by_secret
 from coscribe.api.http_connection import cut
+from coscribe.api.pace import Pace
 from coscribe.api.problems import close_code_of
 from coscribe.api.wiring import Wiring, wired
 from coscribe.core.outbox import Outbox
 from coscribe.core.protocol import KEEPALIVE, encode_denied
 from coscribe.core.session import Session
-from coscribe.errors import CoscribeError, Unavailable
+from coscribe.errors import CoscribeError
 from coscribe.model import new_id
 from coscribe.rooms.room import Room
 from coscribe.services.access import Caller
@@ -45,25 +46,30 @@ async def socket(websocket: WebSocket, document_id: str) -> None:
     await websocket.accept(subprotocol=protocol)
     try:
         caller = await _caller(websocket, wiring, protocol)
-        # What may not be entered does not exist (wire.md: 4403 is for access that was lost).
-        document, role = await wiring.access.enter(document_id, caller)
-        async with wiring.registry.hold(document) as room:
-            if len(room.sessions) >= wiring.settings.max_sessions_per_document:
-                raise Unavailable("Too many people are connected to this document.")
-            wake = asyncio.Event()
-            outbox = Outbox(wiring.settings.max_outbox_bytes, wake.set)
-            link_id = caller.link.id if caller.link is not None else None
-            session = Session(new_id(), caller.actor, role, outbox, link_id)
-            conversation = _Conversation(websocket, room, session, wake, wiring.settings.keepalive_s)
-            with _joined(room, session):
-                # What was taken away while the room was loading met no session: ask again now that there is one.
-                _, role = await wiring.access.enter(document_id, caller)
-                room.set_role(session, role)
-                await conversation.run()
+        with wiring.gates.socket(websocket, caller):
+            await _converse(websocket, wiring, document_id, caller)
     except CoscribeError as error:
         await _close(websocket, close_code_of(error), str(error))
     except WebSocketDisconnect:
         return
+
+
+async def _converse(websocket: WebSocket, wiring: Wiring, document_id: str, caller: Caller) -> None:
+    # What may not be entered does not exist (wire.md: 4403 is for access that was lost).
+    document, role = await wiring.access.enter(document_id, caller)
+    async with wiring.registry.hold(document) as room:
+        wiring.gates.require_place(len(room.sessions))
+        wake = asyncio.Event()
+        outbox = Outbox(wiring.settings.max_outbox_bytes, wake.set, wiring.buffers)
+        link_id = caller.link.id if caller.link is not None else None
+        session = Session(new_id(), caller.actor, role, outbox, link_id)
+        pace = Pace(wiring.settings, wiring.gates.messages(websocket, caller), wiring.watch)
+        conversation = _Conversation(websocket, room, session, wake, pace)
+        with _joined(room, session):
+            # What was taken away while the room was loading met no session: ask again now that there is one.
+            _, role = await wiring.access.enter(document_id, caller)
+            room.set_role(session, role)
+            await conversation.run(wiring.settings.keepalive_s)
 
 
 async def _caller(websocket: WebSocket, wiring: Wiring, protocol: str | None) -> Caller:
@@ -82,24 +88,23 @@ def _joined(room: Room, session: Session) -> Iterator[None]:
         yield
     finally:
         room.leave(session)
+        session.outbox.end()
 
 
 class _Conversation:
     """One socket in one room: a task that reads, and the writing done by whoever called."""
 
-    def __init__(
-        self, websocket: WebSocket, room: Room, session: Session, wake: asyncio.Event, keepalive_s: float
-    ) -> None:
+    def __init__(self, websocket: WebSocket, room: Room, session: Session, wake: asyncio.Event, pace: Pace) -> None:
         self._websocket = websocket
         self._room = room
         self._session = session
         self._wake = wake
-        self._keepalive_s = keepalive_s
+        self._pace = pace
 
-    async def run(self) -> None:
+    async def run(self, keepalive_s: float) -> None:
         """Talk until one side ends it."""
         reading = asyncio.create_task(self._read(), name=f"read {self._session.id}")
-        writing = asyncio.create_task(self._write(), name=f"write {self._session.id}")
+        writing = asyncio.create_task(self._write(keepalive_s), name=f"write {self._session.id}")
         try:
             done, _ = await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -119,8 +124,17 @@ class _Conversation:
                 self._session.outbox.close(4400, "Only binary messages are understood.")
             else:
                 self._room.receive(self._session, frame)
+                await self._hold_back(len(frame))
 
-    async def _write(self) -> None:
+    async def _hold_back(self, size: int) -> None:
+        """Read on after a while where too much is sent; uvicorn takes nothing from the line meanwhile."""
+        wait_s = self._pace.spend(size)
+        if self._pace.is_flooded:
+            self._session.outbox.close(1013, "You have been sending too much for too long.")
+        elif wait_s:
+            await asyncio.sleep(wait_s)
+
+    async def _write(self, keepalive_s: float) -> None:
         outbox = self._session.outbox
         while True:
             self._wake.clear()
@@ -135,11 +149,11 @@ class _Conversation:
             if outbox.is_stale:
                 self._room.drained(self._session)
                 continue
-            await self._wait()
+            await self._wait(keepalive_s)
 
-    async def _wait(self) -> None:
+    async def _wait(self, keepalive_s: float) -> None:
         try:
-            async with asyncio.timeout(self._keepalive_s):
+            async with asyncio.timeout(keepalive_s):
                 await self._wake.wait()
         except TimeoutError:
             await self._send(KEEPALIVE)

@@ -7,22 +7,26 @@ reaches it through `wired` and nothing is global.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from coscribe.api.streams import Streams
+from coscribe.api.gates import Gates
 from coscribe.config import Settings
+from coscribe.core.buffers import Buffers
+from coscribe.core.tally import Tally
+from coscribe.metrics import Metrics
 from coscribe.ports import Activities, Health
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.registry import Registry
+from coscribe.rooms.registry import Registry, Watcher
 from coscribe.services.access import AccessService
 from coscribe.services.documents import DocumentService
 from coscribe.services.identity import IdentityService
 from coscribe.services.links import LinkService
 from coscribe.services.texts import TextService
+from coscribe.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,13 @@ class Wiring:
     identity: IdentityService
     links: LinkService
     health: Health
+    watchdog: Watchdog
+    gates: Gates
+    buffers: Buffers
+    unsaved: Tally
+    metrics: Metrics
+    watch: Watcher
     stop: asyncio.Event
-    streams: Streams = field(default_factory=Streams)
 
 
 def wired(connection: HTTPConnection) -> Wiring:

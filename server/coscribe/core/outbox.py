@@ -29,7 +29,7 @@ class Closing:
 class Outbox:
     """Frames on their way to one client. `wake` is called when something is there to be taken.
 
-    `buffers` is what all outboxes together may hold; nothing bounds an outbox without but its own limit.
+    `buffers` is what all outboxes together may hold, until `end`; nothing bounds one without but its own limit.
     """
 
     __slots__ = ("_answered", "_buffers", "_bytes", "_frames", "_limit", "_missing", "_wake", "closing")
@@ -42,6 +42,8 @@ class Outbox:
         self._answered = 0
         self._missing: dict[int, int] | None = None
         self._buffers = buffers
+        if buffers is not None:
+            buffers.open(self)
         self._wake = wake
         self.closing: Closing | None = None
 

@@ -1,0 +1,61 @@
+"""`GET /metrics`: what the server counts and measures, for Prometheus. To everybody else there is no such address."""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+from ipaddress import ip_address
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+
+from coscribe.api.wiring import Wired, Wiring
+from coscribe.metrics import CONTENT_TYPE
+from coscribe.rooms.room import Phase
+
+router = APIRouter(include_in_schema=False)
+
+# What a proxy adds to a request: then the peer's address says nothing about who asks.
+_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+
+@router.get("/metrics")
+async def metrics(request: Request, wiring: Wired) -> Response:
+    """The Prometheus text format, for this machine's own requests or with the token of `metrics_token`."""
+    if not _may_read(request, wiring):
+        raise HTTPException(404)
+    measure(wiring)
+    return Response(wiring.metrics.text(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+
+def _may_read(request: Request, wiring: Wiring) -> bool:
+    token = wiring.settings.metrics_token
+    if token is not None:
+        given = request.headers.get("authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode())
+    if request.client is None or any(name in request.headers for name in _PROXIED):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+def measure(wiring: Wiring) -> None:
+    """Read every gauge now."""
+    rooms = wiring.registry.rooms
+    phases = Counter(room.phase for room in rooms)
+    sessions = [session for room in rooms for session in room.sessions]
+    wiring.metrics.rooms({phase.value: phases[phase] for phase in Phase})
+    wiring.metrics.gauge(
+        sessions=len(sessions),
+        sessions_stale=sum(session.outbox.is_stale for session in sessions),
+        feed_readers=wiring.gates.readers,
+        outbox_bytes=wiring.buffers.bytes,
+        outbox_shed=wiring.buffers.sheds,
+        unsaved_bytes=wiring.unsaved.bytes,
+        storage_trouble=wiring.registry.trouble is not None,
+        loop_lag_seconds=wiring.watchdog.take_lag(),
+    )
+    if wiring.watchdog.free_bytes is not None:
+        wiring.metrics.gauge(free_bytes=wiring.watchdog.free_bytes)

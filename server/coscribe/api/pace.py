@@ -1,0 +1,55 @@
+"""How fast a socket is read. Who sends more is read more slowly, so that TCP holds him back and nothing is lost."""
+
+from __future__ import annotations
+
+import time
+
+from coscribe.config import Settings
+from coscribe.core.rate import Meter, Rate
+from coscribe.rooms.registry import Watcher
+
+# What may come at once, in seconds of the rate: a page that was offline sends what was typed there.
+_BURST_S = 5
+# Shorter waits are saved up: a timer for each message would cost more than the message.
+_LEAST_WAIT_S = 0.02
+# Who was held back all this time without a pause is no person and no careful script. Below the ping timeout of 20 s and
+# its period of 20 s together: he is told so, and does not just vanish behind his own backlog.
+_FLOOD_S = 30.0
+
+
+class Pace:
+    """One socket's pace. `shared` is what all sockets of its principal send together."""
+
+    def __init__(self, settings: Settings, shared: Meter | None, watch: Watcher) -> None:
+        messages = Rate(settings.max_messages_per_s, settings.max_messages_per_s * _BURST_S)
+        size = Rate(settings.max_bytes_per_s, 2 * settings.max_frame_bytes)
+        self._messages = Meter(messages)
+        self._bytes = Meter(size)
+        self._shared = shared
+        self._watch = watch
+        self._held_since: float | None = None
+        self._flooded = False
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether the socket was held back for so long that it is to be closed."""
+        return self._flooded
+
+    def spend(self, size: int) -> float:
+        """Count a message of so many bytes; gives the seconds to wait before the next one is read."""
+        now = time.monotonic()
+        waits = {
+            "max_messages_per_s": self._messages.spend(1, now),
+            "max_bytes_per_s": self._bytes.spend(size, now),
+            "max_messages_per_principal_per_s": self._shared.spend(1, now) if self._shared is not None else 0.0,
+        }
+        limit, wait_s = max(waits.items(), key=lambda item: item[1])
+        if wait_s <= 0:
+            self._held_since = None
+        elif self._held_since is None:
+            self._held_since = now
+            self._watch("throttled", limit=limit)
+        elif now - self._held_since > _FLOOD_S:
+            self._flooded = True
+            self._watch("refused", limit=limit)
+        return wait_s if wait_s >= _LEAST_WAIT_S else 0.0

@@ -1,0 +1,132 @@
+"""What a server counts and measures, in the Prometheus text format at `/metrics`.
+
+Counts follow the events that rooms and carriers tell (`count`); gauges are read when they are asked for
+(api/metrics.py), so that nothing is paid for them while nobody looks. Labels have fixed values: no id, name or title.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+
+from coscribe.rooms.saving import Saved
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_1_0_0
+
+_OTHER = "other"
+_LIMITS = (
+    "client_id", "clock", "content", "order", "role", "root", "max_bytes_per_s", "max_connections",
+    "max_connections_per_address", "max_document_bytes", "max_documents_per_guest", "max_feed_readers",
+    "max_feed_readers_per_principal", "max_frame_bytes", "max_guests_per_minute", "max_memory_bytes",
+    "max_messages_per_principal_per_s", "max_messages_per_s", "max_sessions_per_document",
+    "max_sessions_per_principal", "max_unsaved_bytes", "max_unsaved_total_bytes", "max_update_bytes",
+    "max_writes_per_s", _OTHER,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """An event that is counted: its metric, what that says, and the field that is its label, with all its values."""
+
+    metric: str
+    says: str
+    label: str = ""
+    values: tuple[str, ...] = ()
+
+
+_EVENTS = {
+    "refused": _Counted("refused", "What was refused, by the limit that was met.", "limit", _LIMITS),
+    "throttled": _Counted("throttled", "Sockets that were read more slowly, by limit.", "limit", _LIMITS),
+    "heavy_failed": _Counted(
+        "heavy_failures", "Large updates whose worker process failed.", "reason", ("crash", "timeout", _OTHER)
+    ),
+    "quarantined": _Counted(
+        "quarantined", "Stored rows set aside as unreadable.", "what", ("entry", "snapshot", "segment", _OTHER)
+    ),
+    "document_damaged": _Counted("documents_damaged", "Documents opened without all that was stored of them."),
+    "engine_failed": _Counted("engine_failures", "Rooms given up because the CRDT engine failed."),
+    "recording_failed": _Counted("recording_failures", "Times that storing what people write began to fail."),
+    "snapshot_failed": _Counted("snapshot_failures", "Snapshots that could not be stored."),
+    "title_failed": _Counted("title_failures", "Derived titles that could not be stored."),
+    "stale": _Counted("stale", "Sessions that fell behind and were owed one diff."),
+    "loop_stalled": _Counted("loop_stalls", "Times that the event loop stood still for more than a second."),
+    "disk_low": _Counted("disk_low", "Times that free disk space fell below its least."),
+    "memory_high": _Counted("memory_high", "Times that memory rose above its most."),
+}
+
+_GAUGES = {
+    "sessions": "Open sockets in rooms.",
+    "sessions_stale": "Sockets that are owed one diff.",
+    "feed_readers": "Open event streams and long polls.",
+    "connections": "Open TCP connections.",
+    "outbox_bytes": "Unsent bytes of all sessions, with their overhead.",
+    "outbox_shed": "Sessions turned stale because all of them together owed too much, since the start.",
+    "unsaved_bytes": "Accepted bytes that are not durable yet, with their overhead.",
+    "storage_trouble": "1 while accepted changes cannot be stored.",
+    "free_bytes": "Free bytes on the disk of the data directory.",
+    "loop_lag_seconds": "The longest that the event loop was late since the last look.",
+}
+# A keystroke is to be durable within 50 ms; a sick disk takes seconds.
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BYTES = (64, 256, 1024, 4096, 16_384, 65_536, 2**20, 2**24)
+
+
+class Metrics:
+    """The counters and gauges of one server."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(namespace="coscribe", registry=self._registry)
+        self._counters = {event: self._counter(counted) for event, counted in _EVENTS.items()}
+        self._gauges = {name: self._gauge(name, says) for name, says in _GAUGES.items()}
+        self._rooms = Gauge("coscribe_rooms", "Rooms by phase.", ["phase"], registry=self._registry)
+        self._updates = Counter("coscribe_updates", "Updates stored.", registry=self._registry)
+        self._ack = self._histogram("ack_seconds", "From the first update of a commit to its ack.", _SECONDS)
+        self._size = self._histogram("commit_bytes", "Bytes of updates in one document's part of a commit.", _BYTES)
+
+    def _counter(self, counted: _Counted) -> Counter:
+        labels = [counted.label] if counted.label else []
+        counter = Counter(f"coscribe_{counted.metric}", counted.says, labels, registry=self._registry)
+        for value in counted.values:
+            counter.labels(value)  # there from the start, so that a rate can be computed from the first event on
+        return counter
+
+    def _gauge(self, name: str, says: str) -> Gauge:
+        return Gauge(f"coscribe_{name}", says, registry=self._registry)
+
+    def _histogram(self, name: str, says: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"coscribe_{name}", says, buckets=buckets, registry=self._registry)
+
+    def count(self, event: str, fields: Mapping[str, object]) -> None:
+        """Count an event; those that are not in the table are only for the log."""
+        counted = _EVENTS.get(event)
+        if counted is None:
+            return
+        counter = self._counters[event]
+        if counted.label:
+            value = str(fields.get(counted.label))
+            counter = counter.labels(value if value in counted.values else _OTHER)
+        counter.inc()
+
+    def saved(self, saved: Saved) -> None:
+        """One document's part of a commit is durable."""
+        self._updates.inc(saved.commits[-1].seq - saved.before)
+        self._size.observe(saved.payload_bytes)
+        self._ack.observe(saved.waited_s)
+
+    def gauge(self, **values: float) -> None:
+        """Set gauges."""
+        for name, value in values.items():
+            self._gauges[name].set(value)
+
+    def rooms(self, by_phase: Mapping[str, int]) -> None:
+        """Set how many rooms there are in each phase; every phase is named."""
+        for phase, count in by_phase.items():
+            self._rooms.labels(phase).set(count)
+
+    def text(self) -> bytes:
+        """All of it, in the text format."""
+        return generate_latest(self._registry)
