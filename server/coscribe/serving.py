@@ -42,7 +42,7 @@ def serve(settings: Settings) -> None:
         upgrade(database_url(settings))
         stop = asyncio.Event()
         app = create_app(settings, web=web, stop=stop)
-        _Server(_config(app, settings), stop, _address(listener)).run(sockets=[listener])
+        _Server(uvicorn_config(app, settings), stop, _address(listener)).run(sockets=[listener])
 
 
 @contextmanager
@@ -66,7 +66,8 @@ def _alone(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _config(app: object, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves: our protocol classes, limits and pings."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=CuttableHttp,

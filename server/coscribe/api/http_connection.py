@@ -1,37 +1,190 @@
-"""Uvicorn's protocols with one thing more: an application may cut a connection whose reader does not read.
+"""Uvicorn's protocols with what hostile peers make necessary.
 
-Closing such a connection the usual way waits for the reader to take what is buffered, which never happens: it would
-hold memory, and the server's stop, for as long as the peer likes.
+- An application may cut a connection whose reader does not read. Closing it the usual way waits for the reader to take
+  what is buffered, which never happens: it would hold memory, and the server's stop, for as long as the peer likes.
+- The head of a request has a size and a time, a WebSocket message a time: uvicorn has no bound for any of them.
+- What a peer makes the server keep costs no more memory than the peer sent: fragments are put together as they come,
+  and pings of a peer that reads nothing are answered when it reads.
 """
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from asyncio.transports import BaseTransport, Transport
 from typing import cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 _KEY = "coscribe.abort"
+
+# Cookies, a token and whatever proxies add stay below a tenth of it; nginx allows 32 KB.
+HEAD_MOST_BYTES = 64 * 2**10
+# From the connection, or the first byte of a later request, to the end of the head.
+HEAD_WITHIN_S = 10.0
+# A message may take so long, and a second more for each of these bytes that have come: half the upload of a slow phone.
+MESSAGE_WITHIN_S = 10.0
+MESSAGE_BYTES_PER_S = 4 * 2**10
+
+_TOO_LONG = b"The head of the request is too long."
+_HEAD_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_TOO_LONG), _TOO_LONG)
+)
 
 
 class CuttableHttp(HttpToolsProtocol):
     """Pass this class to uvicorn as `http`."""
 
+    _head_bytes = 0
+    _in_head = True
+    _head_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """A connection is made: its first request has to come."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_MOST_BYTES:
+                self.transport.write(_HEAD_TOO_LONG)
+                self.transport.close()
+
     def on_message_begin(self) -> None:
         """A request begins: its scope learns how to cut the connection."""
         super().on_message_begin()
         self.scope["state"][_KEY] = self.transport.abort
+        if not self._in_head:
+            self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """The head is here, an upgrade's too."""
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
 
 
 class CuttableWebSocket(WebSocketsSansIOProtocol):
     """Pass this class to uvicorn as `ws`."""
 
+    _pong = b""
+    _message_timer: TimerHandle | None = None
+    _message_began = 0.0
+    _message_bytes = 0
+
     def connection_made(self, transport: BaseTransport) -> None:
         """A connection was upgraded: its scope, which is made of `app_state`, learns how to cut it."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, _KEY: cast(Transport, transport).abort}
+        self._fragments = bytearray()
+        self._is_fragmented = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come; a message that they begin and do not end has its time."""
+        super().data_received(data)
+        if not (self._is_fragmented or self.conn.reader.buffer):
+            self._stop_timer()
+        elif self._message_timer is None:
+            self._begin_message(len(data))
+        else:
+            self._message_bytes += len(data)
+
+    def handle_text(self, event: Frame) -> None:
+        """A text message begins."""
+        self.curr_msg_data_type = "text"
+        self._begin_fragments(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """A binary message begins."""
+        self.curr_msg_data_type = "bytes"
+        self._begin_fragments(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """A message goes on: a list of its parts would cost fifty times their bytes, and empty ones are without end."""
+        self._fragments += event.data
+        if event.fin:
+            self.frames, self._fragments, self._is_fragmented = [bytes(self._fragments)], bytearray(), False
+            self.send_receive_event_to_app()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; text that is no UTF-8 ends the connection (1007) and is not worth a trace in the log."""
+        self._stop_timer()  # if bytes of a next message have come with it, data_received starts it anew
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self.conn.fail(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """Answer a ping; who reads nothing is owed the newest answer only (RFC 6455, 5.5.3)."""
+        answer = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(answer)
+        else:
+            self._pong = answer
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        if self._pong:
+            self.transport.write(self._pong)
+            self._pong = b""
+
+    def _begin_fragments(self, event: Frame) -> None:
+        if event.fin:
+            self.frames = [bytes(event.data)]
+            self.send_receive_event_to_app()
+        else:
+            self._fragments, self._is_fragmented = bytearray(event.data), True
+
+    def _begin_message(self, received: int) -> None:
+        self._message_began, self._message_bytes = self.loop.time(), received
+        self._message_timer = self.loop.call_later(MESSAGE_WITHIN_S, self._look_at_message)
+
+    def _look_at_message(self) -> None:
+        self._message_timer = None
+        if self.read_paused:  # it is us who do not read
+            self._begin_message(0)
+            return
+        due = self._message_began + MESSAGE_WITHIN_S + self._message_bytes / MESSAGE_BYTES_PER_S
+        left = due - self.loop.time()
+        if left > 0:
+            self._message_timer = self.loop.call_later(left, self._look_at_message)
+        elif not (self.close_sent or self.transport.is_closing()):
+            self.conn.fail(1008, "The message took too long.")
+            self.handle_parser_exception()
+
+    def _stop_timer(self) -> None:
+        if self._message_timer is not None:
+            self._message_timer.cancel()
+            self._message_timer = None
 
 
 def cut(scope: Scope) -> None:
