@@ -167,6 +167,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
             texts=texts,
             chronicle=chronicle,
             registry=registry,
+            most_per_guest=settings.max_documents_per_guest,
         ),
         texts=texts,
         identity=IdentityService(

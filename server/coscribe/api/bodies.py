@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ from coscribe.api.wiring import Wiring
 from coscribe.errors import TooLarge
 
 _LIMIT = "max_frame_bytes"
+# A body of which nothing comes for so long will not come: its memory is worth more (threat: slow bodies).
+_NEXT_WITHIN_S = 20.0
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -35,7 +38,7 @@ async def on_body_too_large(_request: Request, error: Exception) -> Response:
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 as soon as a body is longer than `max_frame_bytes`, announced or not."""
+    """ASGI middleware: 413 as soon as a body is longer than `max_frame_bytes`, announced or not; 408 when it stalls."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -65,17 +68,26 @@ def _announced(scope: Scope) -> int:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    seen = 0
+    seen, is_whole = 0, False
 
     async def counting() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, is_whole
+        message = await receive() if is_whole else await _in_time(receive)
+        is_whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > limit:
             raise BodyTooLarge(limit)
         return message
 
     return counting
+
+
+async def _in_time(receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(_NEXT_WITHIN_S):
+            return await receive()
+    except TimeoutError:
+        raise HTTPException(408, "The rest of the request did not come.") from None
 
 
 def content_type(*allowed: str) -> Callable[[Request], None]:

@@ -102,7 +102,7 @@ async def caller_by_cookie(connection: HTTPConnection, wiring: Wiring) -> Caller
 
 
 async def caller_of(request: Request, wiring: Wired) -> Caller:
-    """Who makes a REST request. Raises Unauthenticated for a bad bearer token, Forbidden for a foreign page, TooMany."""
+    """Who makes a REST request. Raises Unauthenticated for a bad token, Forbidden for a foreign page, TooMany."""
     secret = bearer_of(request.headers)
     changes = request.method not in _SAFE_METHODS
     if secret is not None:
@@ -125,8 +125,8 @@ def _require_own_page(request: Request, settings: Settings) -> None:
 async def principal_of(request: Request, response: Response, wiring: Wiring, caller: Caller) -> Principal:
     """The principal who asks; a visitor without a credential becomes a guest, whose cookie goes into `response`.
 
-    Raises TooMany, and Forbidden for a link's bearer. Routes call it once the request is known to be sound: a refused one makes
-    nobody.
+    Raises TooMany, and Forbidden for a link's bearer. Routes call it once the request is known to be sound: a refused
+    one makes nobody.
     """
     if caller.link is not None:
         raise Forbidden("A link gives access to one document; it is nobody who could own or be something.")

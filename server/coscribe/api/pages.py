@@ -11,14 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from coscribe.api.assets import IMMUTABLE, WebBuild
-from coscribe.api.callers import caller_by_cookie, set_cookie
+from coscribe.api.callers import caller_by_cookie, new_guest, set_cookie
 from coscribe.api.etags import matches
 from coscribe.api.feeds import Asked, feed_response
 from coscribe.api.headers import nonce_of
 from coscribe.api.page_html import ReadPage, error_page, read_page
 from coscribe.api.problems import kind_of, on_http_error
 from coscribe.api.wiring import Wired, Wiring
-from coscribe.errors import CoscribeError, NotFound, Unavailable
+from coscribe.errors import CoscribeError, NotFound, TooMany, Unavailable
 from coscribe.model import Activity, Document, Role
 from coscribe.services.access import Caller
 from coscribe.services.identity import NewSession
@@ -86,7 +86,7 @@ class Pages:
     def error(self, request: Request, error: CoscribeError) -> Response:
         """The page of an error."""
         headers = {"Cache-Control": "no-store", **_HIDDEN}
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable | TooMany):
             headers["Retry-After"] = str(error.retry_after_s)
         html = error_page(error, self._web, nonce_of(request))
         return HTMLResponse(html, kind_of(error).status, headers)
@@ -94,12 +94,15 @@ class Pages:
     # The web client's pages
 
     async def home(self, request: Request, wiring: Wired) -> Response:
-        """The visitor's documents, or his trash."""
-        _, session = await _visitor(request, wiring)
-        return _page(request, wiring, self._web.home, session)
+        """The visitor's documents, or his trash. Its script asks who he is: the page is there while storage is not."""
+        return _page(request, wiring, self._web.home, None)
 
     async def new(self, request: Request, wiring: Wired) -> Response:
-        """The editor; its script makes the document."""
+        """The editor; its script makes the document, so no other site and no prefetch may lead here."""
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            return RedirectResponse("/", 303, {"Cache-Control": "no-store", **_HIDDEN})
+        if "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", "")):
+            return Response(status_code=503, headers={"Cache-Control": "no-store", **_HIDDEN})
         _, session = await _visitor(request, wiring)
         return _page(request, wiring, self._web.document, session, headers=_HIDDEN)
 
@@ -182,7 +185,7 @@ async def _visitor(request: Request, wiring: Wiring) -> tuple[Caller, NewSession
     caller = await caller_by_cookie(request, wiring)
     if caller.principal is not None:
         return caller, None
-    session = await wiring.identity.new_guest()
+    session = await new_guest(request, wiring)
     return Caller(session.principal), session
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from coscribe.api import documents, events, health, links, me, text, updates
 from coscribe.api.bodies import BodyLimit, BodyTooLarge, on_body_too_large
-from coscribe.api.openapi import PROBLEM_SCHEMA
+from coscribe.api.openapi import PROBLEM_SCHEMA, problems
 from coscribe.api.problems import HANDLERS
 
 PREFIX = "/api/v1"
@@ -39,9 +39,11 @@ class Application(FastAPI):
         schemas["Problem"] = PROBLEM_SCHEMA
         for name in _FRAMEWORK_SCHEMAS:
             schemas.pop(name, None)
-        for path in schema["paths"].values():
-            for operation in path.values():
+        for path, operations in schema["paths"].items():
+            for operation in operations.values():
                 _drop_framework_errors(operation["responses"])
+                if path.startswith(PREFIX):
+                    _add_rates(operation["responses"])
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "description": "A token, or the secret of a link."},
             "session": {"type": "apiKey", "in": "cookie", "name": "coscribe_session"},
@@ -61,6 +63,11 @@ def add_rest(app: FastAPI) -> None:
     app.add_exception_handler(BodyTooLarge, on_body_too_large)
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
+
+
+def _add_rates(responses: dict[str, Any]) -> None:
+    """Rates hold for every route: what changes something is counted, and a new visitor anywhere is one guest more."""
+    responses.update({str(status): response for status, response in problems(429).items()})
 
 
 def _drop_framework_errors(responses: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from coscribe.core.title import SEARCHED, title_of
-from coscribe.errors import InvalidInput, NotFound
+from coscribe.errors import Forbidden, InvalidInput, NotFound
 from coscribe.model import Access, ActivityKind, Document, Principal, PrincipalKind, Role, new_id
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents, Grants, Principals
 from coscribe.rooms.registry import Registry
@@ -52,6 +52,7 @@ class DocumentService:
         texts: TextService,
         chronicle: Chronicle,
         registry: Registry,
+        most_per_guest: int,
     ) -> None:
         self._documents = documents
         self._principals = principals
@@ -60,13 +61,15 @@ class DocumentService:
         self._texts = texts
         self._chronicle = chronicle
         self._registry = registry
+        self._most_per_guest = most_per_guest
 
     async def create(self, owner: Principal, new: NewDocument) -> Seen:
         """Make a document; a text that cannot be stored leaves nothing behind.
 
         A guest's document may be edited by whoever has its address, since nobody could be invited otherwise; one of an
-        account or a token is restricted unless said.
+        account or a token is restricted unless said. Raises Forbidden for a guest who owns too many.
         """
+        await self._require_place(owner)
         text = self._texts.storable(new.text)
         title = clean_title(new.title)
         now = datetime.now(UTC)
@@ -79,6 +82,11 @@ class DocumentService:
         if text:
             await self._write_first(document, owner, text)
         return Seen(await self._known(document.id), Role.OWNER, owner)
+
+    async def _require_place(self, owner: Principal) -> None:
+        if owner.kind is PrincipalKind.GUEST and await self._documents.owned(owner.id) >= self._most_per_guest:
+            reason = f"A guest may own {self._most_per_guest} documents. Delete one for good to make another."
+            raise Forbidden(reason, limit="max_documents_per_guest")
 
     async def _write_first(self, document: Document, owner: Principal, text: str) -> None:
         try:

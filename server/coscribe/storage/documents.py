@@ -54,6 +54,12 @@ class SqlDocuments:
             row = (await connection.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
         return None if row is None else _document(row)
 
+    async def owned(self, principal_id: str) -> int:
+        """How many documents the principal owns, trashed ones too."""
+        query = select(func.count()).select_from(documents).where(documents.c.owner_id == principal_id)
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
     async def change(
         self, document_id: str, changes: DocumentChanges, activity: NewActivity | None, at: datetime
     ) -> tuple[Document, Activity | None] | None:
