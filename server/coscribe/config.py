@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -97,6 +98,16 @@ class Settings(BaseSettings):
     )
 
     # Times
+    history_days: int = Field(
+        0, ge=0, description="How long past changes are kept behind a good snapshot; 0 keeps them for ever."
+    )
     room_idle_s: float = Field(30.0, ge=0, description="How long an empty room stays in memory.")
     keepalive_s: float = Field(15.0, gt=0, description="Silence after which a socket or stream hears a keepalive.")
     session_days: int = Field(400, ge=1, description="How long a guest's cookie lasts.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for network in given:
+            ip_network(network, strict=False)
+        return given

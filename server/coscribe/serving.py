@@ -16,10 +16,11 @@ import uvicorn
 
 from coscribe import telemetry
 from coscribe.api.assets import WebBuild
-from coscribe.api.http_connection import CuttableHttp, CuttableWebSocket
+from coscribe.api.door import Door
 from coscribe.app import cookie_key, create_app, data_dir, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
+from coscribe.metrics import Metrics
 from coscribe.storage.migrate import upgrade
 
 _log = structlog.get_logger(__name__)
@@ -41,8 +42,10 @@ def serve(settings: Settings) -> None:
         cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
         upgrade(database_url(settings))
         stop = asyncio.Event()
-        app = create_app(settings, web=web, stop=stop)
-        _Server(uvicorn_config(app, settings), stop, _address(listener)).run(sockets=[listener])
+        metrics = Metrics()
+        app = create_app(settings, web=web, stop=stop, metrics=metrics)
+        config = uvicorn_config(app, settings, Door(settings, metrics, telemetry.watcher(metrics)))
+        _Server(config, stop, _address(listener)).run(sockets=[listener])
 
 
 @contextmanager
@@ -66,12 +69,11 @@ def _alone(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(app: object, settings: Settings, door: Door) -> uvicorn.Config:
     """How uvicorn serves: our protocol classes, limits and pings."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=CuttableHttp,
-        ws=CuttableWebSocket,
+        **door.protocols(),
         ws_max_size=settings.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_S,
@@ -80,6 +82,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
         lifespan="on",
     )
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope
 
 from coscribe.api import event_stream
@@ -15,6 +16,7 @@ from coscribe.api.wiring import Wiring
 from coscribe.app import database_url, running
 from coscribe.config import Settings
 from coscribe.errors import NotFound, Unavailable
+from coscribe.services.access import NOBODY
 from coscribe.storage.migrate import upgrade
 
 
@@ -85,7 +87,9 @@ class Source:
 
 async def serve(wiring: Wiring, source: Source, line: Line) -> None:
     async with asyncio.timeout(10):
-        await EventStream(wiring, source.run())(line.scope, line.receive, line.send)
+        await EventStream(wiring, wiring.gates.reader(HTTPConnection(line.scope), NOBODY), source.run())(
+            line.scope, line.receive, line.send
+        )
 
 
 async def test_a_stream_whose_events_end_ends_in_good_order(wiring: Wiring) -> None:
@@ -105,7 +109,7 @@ async def test_a_reader_that_takes_nothing_is_cut(wiring: Wiring, monkeypatch: p
     assert line.was_cut
     assert not line.has_ended
     assert source.is_closed
-    assert wiring.streams.open == 0
+    assert wiring.gates.readers == 0
 
 
 async def test_a_reader_that_leaves_ends_the_stream(wiring: Wiring) -> None:
@@ -116,7 +120,7 @@ async def test_a_reader_that_leaves_ends_the_stream(wiring: Wiring) -> None:
     await serving
     assert source.is_closed
     assert not line.was_cut
-    assert wiring.streams.open == 0
+    assert wiring.gates.readers == 0
 
 
 async def test_a_stop_ends_the_stream_in_good_order(wiring: Wiring) -> None:
@@ -144,7 +148,7 @@ async def test_what_fails_before_the_first_chunk_is_told_before_anything_is_sent
     with pytest.raises(NotFound):
         await serve(wiring, Source(NotFound("There is no such document.")), line)
     assert line.taken == []
-    assert wiring.streams.open == 0
+    assert wiring.gates.readers == 0
 
 
 async def test_what_fails_later_ends_the_stream(wiring: Wiring, caplog: pytest.LogCaptureFixture) -> None:

@@ -29,10 +29,18 @@ def read_link(client: httpx.Client, document: dict[str, object]) -> str:
 # The web client's pages
 
 
-@pytest.mark.parametrize("path", ["/", "/trash", "/new"])
+@pytest.mark.parametrize("path", ["/", "/trash"])
+def test_the_home_page_needs_no_storage_and_makes_nobody(stranger: httpx.Client, path: str) -> None:
+    page = stranger.get(path)
+    assert page.status_code == 200
+    assert "set-cookie" not in page.headers
+    assert stranger.get("/api/v1/me").json()["kind"] == "guest"
+
+
+@pytest.mark.parametrize("path", ["/new", "/d/unknown"])
 def test_a_page_makes_a_stranger_a_guest_once(stranger: httpx.Client, path: str) -> None:
     first = stranger.get(path)
-    assert first.status_code == 200
+    assert first.status_code == (200 if path == "/new" else 404)
     assert first.headers["content-type"] == "text/html; charset=utf-8"
     cookie = first.headers["set-cookie"]
     assert cookie.startswith("coscribe_session=")

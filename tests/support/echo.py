@@ -11,8 +11,11 @@ import socket
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from coscribe.api.door import Door
 from coscribe.config import Settings
+from coscribe.metrics import Metrics
 from coscribe.serving import uvicorn_config
+from coscribe.telemetry import watcher
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +45,9 @@ class _Echo(uvicorn.Server):
 def main() -> None:
     """Serve until a signal says stop."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        _Echo(uvicorn_config(echo, Settings())).run(sockets=[listener])
+        settings, metrics = Settings(), Metrics()
+        door = Door(settings, metrics, watcher(metrics))
+        _Echo(uvicorn_config(echo, settings, door)).run(sockets=[listener])
 
 
 if __name__ == "__main__":
