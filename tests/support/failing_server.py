@@ -1,7 +1,8 @@
 """`coscribe` with something wrong with it: `python -m tests.support.failing_server serve ...`.
 
 COSCRIBE_FAIL_AT names the file that says at which place of tests.support.failpoints it dies, COSCRIBE_MUTANT a fault
-of tests.support.mutants that it has, COSCRIBE_SNAPSHOT_EVERY after how many entries it takes a snapshot.
+of tests.support.mutants that it has, COSCRIBE_SNAPSHOT_EVERY after how many entries it takes a snapshot,
+COSCRIBE_PATIENCE_S how long it waits for a line that takes nothing or answers no ping.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from tests.support import failpoints, mutants
 
-from coscribe import cli
+from coscribe import cli, serving
+from coscribe.api import socket
 from coscribe.rooms import compaction
 
 COMMAND = [sys.executable, "-m", "tests.support.failing_server"]
@@ -26,6 +28,8 @@ def main() -> int:
         mutants.SERVER[mutant]()
     if every := os.environ.get("COSCRIBE_SNAPSHOT_EVERY"):
         compaction._MAX_ENTRIES = int(every)
+    if patience := os.environ.get("COSCRIBE_PATIENCE_S"):
+        socket._SEND_WITHIN_S = serving._PING_S = float(patience)
     return cli.main()
 
 

@@ -12,6 +12,7 @@ import random
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
@@ -46,6 +47,7 @@ class Weather:
 
 
 CALM = Weather()
+_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,20 @@ class Turn:
 
 
 class FaultProxy:
-    """Listens on a port of its own and passes on to one port of this machine. `up` is towards the server."""
+    """Listens on a port of its own and passes on to one port of this machine. `up` is towards the server.
 
-    def __init__(self, target_port: int, *, seed: int) -> None:
+    With `buffer_bytes` the proxy and the kernel keep about so much in either direction; else it is megabytes.
+    """
+
+    def __init__(self, target_port: int, *, seed: int, buffer_bytes: int = 0) -> None:
         self.up = CALM
         self.down = CALM
         self.is_refusing = False
         self.port = 0
         self.passed = {"messages": 0, "dropped": 0, "duplicated": 0, "late": 0, "cut": 0}
         self._target_port = target_port
+        self._buffer_bytes = buffer_bytes
+        self.window_bytes = buffer_bytes or _WINDOW_BYTES
         self._rng = random.Random(seed)
         self._lines: set[_Line] = set()
         self._changed = asyncio.Event()
@@ -123,23 +130,33 @@ class FaultProxy:
         try:
             if self.is_refusing:
                 raise ConnectionRefusedError
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            far_reader, far_writer = await self._reach()
         except OSError:
             _reset(writer)
             return
         line = _Line(self, (reader, writer), (far_reader, far_writer), random.Random(self._rng.random()))
         self._lines.add(line)
-        try:
+        # Only the end of this proxy cancels it, and the stream server would take that for a fault.
+        with suppress(asyncio.CancelledError):
             await line.run()
-        finally:
-            self._lines.discard(line)
+        self._lines.discard(line)
+
+    async def _reach(self) -> _Ends:
+        end = socket.socket()
+        end.setblocking(False)
+        if self._buffer_bytes:
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                end.setsockopt(socket.SOL_SOCKET, option, self._buffer_bytes)
+        try:
+            await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", self._target_port))
+        except OSError:
+            end.close()
+            raise
+        return await asyncio.open_connection(sock=end)
 
     async def changed(self) -> None:
         """Return at the next change of the weather."""
         await self._changed.wait()
-
-
-_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Line:
@@ -208,7 +225,7 @@ class _Direction:
                 if not self._loses:
                     for part, is_message in self._cutter.feed(data):
                         self._take(part, is_message=is_message)
-                while self._under_way > _WINDOW_BYTES:
+                while self._under_way > self._proxy.window_bytes:
                     self._moved.clear()
                     await self._moved.wait()
         except ConnectionError:
@@ -273,13 +290,16 @@ class _Direction:
             return
 
     async def _deliver(self, part: bytes) -> None:
-        weather = self._weather
-        # Where many bytes may leave at once, a throttled line lets out a twentieth of a second's worth at a time.
-        step = weather.slice_bytes or (max(1, int(weather.bytes_per_s / 20)) if weather.bytes_per_s else len(part))
-        for at in range(0, len(part), step):
+        at = 0
+        while at < len(part):
+            weather = self._weather  # it may change meanwhile
+            rest = len(part) - at
+            # A throttled line lets out a twentieth of a second's worth at a time.
+            step = min(rest, weather.slice_bytes or rest, max(1, int((weather.bytes_per_s or 20 * rest) / 20)))
             self._writer.write(part[at : at + step])
             await self._writer.drain()
             await asyncio.sleep(step / weather.bytes_per_s if weather.bytes_per_s else 0)
+            at += step
         self._under_way -= len(part)
         self._moved.set()
         if self._writer.is_closing():

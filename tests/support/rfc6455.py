@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import struct
 from dataclasses import dataclass
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -55,27 +53,6 @@ class FrameReader:
         frame = Frame(buffer[0] & 0x0F, bool(buffer[0] & _FIN), payload, bytes(buffer[: at + length]))
         del buffer[: at + length]
         return frame
-
-
-def encode(opcode: int, payload: bytes, *, is_last: bool = True) -> bytes:
-    """A client's frame, masked as the RFC wants it."""
-    head = bytes(((_FIN if is_last else 0) | opcode,))
-    if len(payload) < 126:
-        head += bytes((_MASKED | len(payload),))
-    elif len(payload) < 2**16:
-        head += bytes((_MASKED | 126,)) + struct.pack(">H", len(payload))
-    else:
-        head += bytes((_MASKED | 127,)) + struct.pack(">Q", len(payload))
-    mask = secrets.token_bytes(4)
-    return head + mask + _masked(payload, mask)
-
-
-def upgrade_request(host: str, path: str) -> bytes:
-    """What opens a WebSocket at `path`."""
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    ).encode()
 
 
 def _masked(payload: bytes, mask: bytes) -> bytes:
