@@ -1,4 +1,4 @@
-"""Everybody ends with the same text, whatever the lines and the log do; what was acked is in the log."""
+"""Everybody ends with the same text, whatever lines, log and server do; what was acked is in it (I1 to I5)."""
 
 from __future__ import annotations
 
@@ -7,59 +7,60 @@ import json
 import shutil
 import subprocess
 from base64 import b64encode
-from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.simulation.world import World
+from tests.simulation.laws import check
+from tests.simulation.lives import live_all, lived
+from tests.support.proof import Proof
 
-SEEDS = range(200)
 YJS = Path(__file__).with_name("read_with_yjs.mjs")
+# Seeds that found something once, by what it was.
+FOUND = {
+    "a feed resumed between two events of a commit whose first answer was lost": 2,
+    "a copied tab's words were acked by a step 2 that left them out": 165,
+}
 
 
-@cache
-def lived(seed: int) -> World:
-    world = World(seed)
-    world.run()
-    return world
+@pytest.mark.parametrize("seed", FOUND.values(), ids=FOUND.keys())
+def test_what_was_found_once_stays_mended(seed: int) -> None:
+    check(lived(seed))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_everybody_converges(seed: int) -> None:
-    world = lived(seed)
+@pytest.mark.proof(
+    promise="Nothing acked is lost and all replicas agree, whatever fails and whenever",
+    faults="F1 F10 F15 F18 F23",
+    how="deterministic simulator: clients, lines, server, log, clock and feed under one seed",
+)
+def test_everybody_converges(proof: Proof) -> None:
+    broken, happened = live_all(proof.rounds(150, 10_000))
 
-    texts = world.texts()
-    assert set(texts.values()) == {texts["server"]}
-    assert "\r" not in texts["server"]
-    intake = world.exchange.intake
-    assert intake.is_settled
-    assert (intake.seq, intake.unsaved_bytes) == (len(world.log), 0)
-    assert not any(session.is_owed for session in world.exchange.sessions.values())
-    for client in world.clients:
-        assert client.line is not None
-        for update in client.line.sent:
-            world.assert_durable(update)
-
-
-def test_the_world_is_as_bad_as_meant() -> None:
-    worlds = [lived(seed) for seed in SEEDS]
-    assert sum(world.stale for world in worlds) > 100
-    assert min(world.acks for world in worlds) > 0
-    assert sum(len(world.exchange.intake.replica.text) for world in worlds) > 10_000
+    assert not broken, "run these seeds again and pin them: " + repr(dict(list(broken.items())[:10]))
+    # The world is as bad as it is meant to be.
+    for what in ("stale", "crashes", "refusals", "lost answers", "faults", "forks", "digests"):
+        assert happened[what] > 0, f"no {what} in any seed"
+    assert happened["acked"] > 20 * proof.ran
+    proof.told(**{what.replace(" ", "_"): count for what, count in happened.items()})
 
 
 @pytest.mark.node
-def test_yjs_reads_the_same_texts_from_the_logs() -> None:
+@pytest.mark.proof(
+    promise="yjs reads from the log the very text that the server shows",
+    faults="F25",
+    how="logs of simulated documents read by yjs in Node",
+)
+def test_yjs_reads_the_same_texts_from_the_logs(proof: Proof) -> None:
     node = shutil.which("node")
     assert node is not None, "Node.js is needed"
+    worlds = {seed: lived(seed) for seed in range(proof.rounds(40, 1_000))}
     lines = [
-        json.dumps({"seed": seed, "payloads": [b64encode(entry.payload).decode() for entry in lived(seed).log]})
-        for seed in SEEDS
+        json.dumps({"seed": seed, "payloads": [b64encode(entry.payload).decode() for entry in world.log.entries]})
+        for seed, world in worlds.items()
     ]
 
-    run = subprocess.run([node, YJS], input="\n".join(lines), capture_output=True, timeout=120, check=True, text=True)
+    run = subprocess.run([node, YJS], input="\n".join(lines), capture_output=True, timeout=300, check=True, text=True)
 
     found = {told["seed"]: told["sha256"] for told in map(json.loads, run.stdout.splitlines())}
     assert found == {
-        seed: hashlib.sha256(lived(seed).exchange.intake.replica.text.encode()).hexdigest() for seed in SEEDS
+        seed: hashlib.sha256(world.exchange.intake.replica.text.encode()).hexdigest() for seed, world in worlds.items()
     }

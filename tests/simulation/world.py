@@ -1,242 +1,364 @@
-"""A small world around one real Exchange: clients with CRDT copies, lines that lag and break, a log that lags.
+"""The whole core in one thread under one seed: people, lines, one server, its log, its clock and its readers.
 
-Everything random comes from the seed. Frames keep their order on one line; lines know nothing of each other.
+Lines of our own clients are what WebSockets are: in order until they break, and a broken one may go on delivering
+for a while. Those of stock clients lose, repeat and swap messages. The server crashes with whatever it holds; its
+log keeps what was committed, whether the answer to the commit came or not.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from datetime import timedelta
 
-from pycrdt import Doc, Text, TransactionEvent
-from tests.support.people import HELLO, NOW, a_session, an_exchange
-from tests.support.wire_bytes import framed
+from tests.simulation.clients import NOISE, Client, Line
+from tests.simulation.log import DOCUMENT, GENERATION, MemoryLog
+from tests.simulation.viewers import Viewer
+from tests.simulation.words import Words, some_noise
+from tests.support.people import HELLO, NOW, ROOM, a_session
 
 from coscribe.core.exchange import Exchange
-from coscribe.core.lib0 import read_bytes, read_uint
+from coscribe.core.intake import Intake, Limits
 from coscribe.core.replica import Replica
-from coscribe.core.session import Session
 from coscribe.core.splices import Splice
-from coscribe.core.update import scan
-from coscribe.model import Entry, Principal, PrincipalKind
-from coscribe.rooms.history import load_entries
+from coscribe.model import Principal, PrincipalKind, Role, Snapshot
+from coscribe.rooms.feed import Feed, Position, Sources, TextChange
+from coscribe.rooms.history import replica_at
+from coscribe.rooms.replay import Replayer
 
-CLIENTS = 5
-STEPS = 200
+STEPS = 150
 # Small enough that a line that lags turns its session stale now and then.
-OUTBOX_BYTES = 160
-WORDS = [
-    "a", "word ", "\n", "# ", "é", "ñandú", "😀", "👩\u200d👩\u200d👧", "🇪🇺", "e\u0301", "z\u0351\u036b",
-    "שלום", "سلام", "\u202e", "漢字", "\U0010fffd", "\u2028", "\t", "\x00", "\ufeff",
-]  # fmt: skip
+OUTBOX_BYTES = 400
+# A handshake takes three; what asks again and again never ends.
+MOST_ROUNDS = 50
 REST = Principal("rest", PrincipalKind.TOKEN, "Script", 0)
 
 
-@dataclass
-class Line:
-    """One connection: what is on its way up and down, and what was sent on it."""
-
-    session: Session
-    up: deque[bytes] = field(default_factory=deque)
-    down: deque[bytes] = field(default_factory=deque)
-    sent: list[bytes] = field(default_factory=list)
-
-
-class Client:
-    """A person with a CRDT copy; its edits go out when there is a line and wait in the copy when there is none."""
-
-    def __init__(self, name: str, client_id: int) -> None:
-        self.principal = Principal(name, PrincipalKind.GUEST, name, 0)
-        self.doc: Doc[Text] = Doc(client_id=client_id)
-        self.text: Text = self.doc.get("content", type=Text)
-        self.line: Line | None = None
-        self._events: list[TransactionEvent] = []
-        self._subscription = self.doc.observe(self._events.append)
-
-    def type(self, rng: random.Random, words: list[str]) -> None:
-        """Insert and delete at random, in one transaction."""
-        self._events.clear()
-        with self.doc.transaction():
-            for _ in range(rng.randrange(1, 3)):
-                text = str(self.text)
-                start = rng.randrange(len(text) + 1)
-                if rng.random() < 0.3:
-                    stop = min(len(text), start + rng.randrange(6))
-                    del self.text[len(text[:start].encode()) : len(text[:stop].encode())]
-                else:
-                    self.text.insert(len(text[:start].encode()), rng.choice(words) * rng.randrange(1, 4))
-        for event in self._events:
-            self.send(2, event.update)
-
-    def send(self, kind: int, update: bytes) -> None:
-        """Send an update or a step 2; without a line it is said at the next handshake."""
-        if self.line is not None:
-            self.line.sent.append(update)
-            self.line.up.append(framed(kind, update))
-
-    def hear(self, frame: bytes) -> tuple[int, int] | None:
-        """Take a frame from the server; gives an ack's frames and seq."""
-        if frame[0] == 0x71:
-            frames, pos = read_uint(frame, 1)
-            return frames, read_uint(frame, pos)[0]
-        if frame[0] == 0:
-            payload, _ = read_bytes(frame, 2)
-            if frame[1] == 0:
-                self.send(1, self.doc.get_update(payload))
-            else:
-                self.doc.apply_update(payload)
-        return None
-
-
 class World:
-    """Five clients, one document, one log."""
+    """One seed's life. `lived` counts what happened in it."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.words = WORDS + (["\r\n", "\r"] if seed % 4 == 0 else [])
-        self.exchange: Exchange = an_exchange()
-        self.clients = [Client(f"c{index}", self.rng.randrange(2, 2**32)) for index in range(CLIENTS)]
-        self.log: list[Entry] = []
-        self.payloads: set[bytes] = set()
-        self.logged: dict[int, int] = {}
-        self.stale = 0
-        self.acks = 0
+        self.noise = NOISE + (["\r\n", "\r"] if seed % 4 == 0 else [])
+        self.has_forks = seed % 3 == 0
+        self.words = Words()
+        self.log = MemoryLog()
+        self.clients = [self._a_client(index) for index in range(self.rng.randrange(2, 7))]
+        self.viewers = [Viewer(self.log), Viewer(self.log)]
+        self.ghosts: list[Line] = []
+        self.lived: dict[str, int] = dict.fromkeys(
+            ("stale", "crashes", "refusals", "lost answers", "faults", "forks"), 0
+        )
+        self._clock = NOW
         self._lines = 0
+        self._written: list[tuple[int, str]] = []
 
-    def run(self) -> None:
+    def _a_client(self, index: int) -> Client:
+        principal = Principal(f"p{index}", PrincipalKind.GUEST, f"P{index}", 0)
+        return Client(principal, self.words, self.rng, is_ours=index % 3 != 2)
+
+    async def run(self) -> None:
         """Live through all steps, then let everything arrive."""
-        actions = [self.type, self.up, self.down, self.turn, self.commit, self.line, self.rest]
-        weights = [30, 30, 12, 25, 6, 3, 1]
-        for action in self.rng.choices(actions, weights, k=STEPS):
-            action()
-        self.settle()
+        await self.start()
+        actions = {
+            self.type: 30, self.delete: 5, self.up: 30, self.down: 14, self.turn: 20, self.commit: 8, self.line: 4,
+            self.read: 3, self.rest: 2, self.ghost: 2, self.demote: 1, self.crash: 1, self.snapshot: 1,
+            self.ask: 1, self.perish: 2, self.clone: 1 if self.has_forks else 0,
+        }  # fmt: skip
+        for action in self.rng.choices(list(actions), list(actions.values()), k=STEPS):
+            self._clock += timedelta(seconds=self.rng.choice((0, 0, 0, 1, -86_400, 86_400)))
+            await action()
+        await self.settle()
+
+    # The server
+
+    async def start(self) -> None:
+        """Open the document from its log, as the registry does."""
+        replica = await self._replica_at(self.log.seq)
+        limits = Limits(ROOM, ROOM)
+        owners = await self.log.client_ids(DOCUMENT, GENERATION)
+        intake = Intake(replica, seq=self.log.seq, owners=owners, limits=limits, now=lambda: self._clock)
+        self.exchange = Exchange(GENERATION, intake)
+        replayer = Replayer(self.log, self.log, DOCUMENT, GENERATION)
+
+        async def no_activities(_after: int, _seq: int) -> list[object]:
+            return []
+
+        sources = Sources(lambda: ("", str(intake.text)), list, replayer.changes, no_activities)
+        self.feed = Feed(Position(GENERATION, self.log.seq, 0), sources)
+        self._written.clear()
+
+    async def _replica_at(self, seq: int) -> Replica:
+        """The document at a seq, under a client id that the seed gives."""
+        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
+        return Replica(self.rng.randrange(2, 2**32), state)
+
+    async def crash(self) -> None:
+        """The process is gone; a commit that it was waiting for may have landed."""
+        self.lived["crashes"] += 1
+        if self.rng.random() < 0.5:
+            self.log.commit(self.exchange.intake.take())
+        for client in self.clients:
+            await self._break(client)
+        for viewer in self.viewers:
+            viewer.cut()
+        self.ghosts.clear()
+        await self.start()
+
+    async def turn(self) -> None:
+        self.exchange.flush()
+
+    async def commit(self) -> None:
+        """The log finishes what it was given before, is given what there is, or its answer is lost."""
+        intake = self.exchange.intake
+        match self.rng.randrange(8):
+            case 0 | 1:
+                intake.take()
+            case 2:
+                self.lived["lost answers"] += bool(self.log.commit(intake.take()) <= self.log.seq)
+            case _:
+                self.finish()
+
+    def finish(self) -> None:
+        """A commit and its answer: acks, events of the feed, answers to writers over REST."""
+        intake = self.exchange.intake
+        batches = intake.take()
+        if not batches:
+            return
+        first = self.log.commit(batches)
+        before = first - 1
+        commits = intake.committed(first)
+        self.exchange.acknowledge(commits)
+        for commit in commits:
+            author = commit.authors[0] if len(commit.authors) == 1 else None
+            self.feed.publish_text(TextChange(before, commit.seq, author, commit.ops))
+            before = commit.seq
+        self.words.acked |= {word for ticket, word in self._written if ticket <= intake.durable}
+
+    async def snapshot(self) -> None:
+        """A snapshot of some past position; a later one may be damaged, which leaves this one to be read."""
+        seq = self.rng.randrange(self.log.seq + 1)
+        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
+        kept = [one for one in self.log.snapshots if one.seq < seq]
+        self.log.snapshots = [*kept, Snapshot(DOCUMENT, GENERATION, seq, "yjs-v1", "", state)]
+
+    async def ask(self) -> None:
+        """What the room does once a minute, and when it is quiet."""
+        self.exchange.ask_all()
+        self.exchange.tell_digest()
+
+    async def rest(self) -> None:
+        """A script edits over REST: the text as it is, or as it was at some seq."""
+        word = self.words.next(REST)
+
+        def plan(text: str) -> list[Splice]:
+            start, stop = some_noise(self.rng, text)
+            return [Splice(start, stop - start, self.rng.choice(self.noise[:20]) + word)]
+
+        if self.rng.random() < 0.5:
+            self.exchange.edit(REST, plan)
+        else:
+            base = await self._replica_at(self.rng.randrange(self.log.seq + 1))
+            self.exchange.submit(REST, base.edit(plan(base.text))[0])
+        # Its writer has it told as saved or not at all, and does not try again.
+        self.words.shelved.add(word)
+        self._written.append((self.exchange.intake.tickets, word))
+
+    # Lines and people
 
     def client(self) -> Client:
         return self.rng.choice(self.clients)
 
-    def type(self) -> None:
-        self.client().type(self.rng, self.words)
+    async def type(self) -> None:
+        self.client().type(self.noise)
 
-    def up(self) -> None:
+    async def delete(self) -> None:
+        self.client().delete()
+
+    async def up(self) -> None:
         """Some of what a client sent arrives."""
         client = self.client()
-        if client.line is not None:
-            for _ in range(min(len(client.line.up), self.rng.randrange(1, 5))):
-                self.exchange.receive(client.line.session, client.line.up.popleft())
-            assert client.line.session.outbox.closing is None
+        line = client.line
+        for _ in range(self.rng.randrange(1, 6)):
+            if line is not None and line.up:
+                self._receive(line, self._fate(line.up, client))
 
-    def down(self) -> None:
+    def _receive(self, line: Line, frames: list[bytes]) -> None:
+        for frame in frames:
+            if line.session.outbox.closing is None:
+                self.exchange.receive(line.session, frame)
+
+    def _fate(self, way: deque[bytes], client: Client) -> list[bytes]:
+        """The next frame on a line, and what a bad line makes of it."""
+        frame = way.popleft()
+        if client.is_ours or self.rng.random() < 0.9:
+            return [frame]
+        self.lived["faults"] += 1
+        match self.rng.randrange(3):
+            case 0:
+                return []
+            case 1:
+                return [frame, frame]
+            case _:
+                return [way.popleft(), frame] if way else [frame]
+
+    async def down(self) -> None:
         """A client's line takes what it is owed, and the client hears some of it."""
         client = self.client()
+        self._pull(client)
+        await self._hear(client, self.rng.randrange(1, 8))
+
+    def _pull(self, client: Client) -> None:
         line = client.line
         if line is None:
             return
         line.down.extend(line.session.outbox.take())
         if line.session.outbox.is_stale:
-            self.stale += 1
+            self.lived["stale"] += 1
             self.exchange.drained(line.session)
-        for _ in range(min(len(line.down), self.rng.randrange(1, 8))):
-            self.hear(client, line)
+            line.down.extend(line.session.outbox.take())
 
-    def hear(self, client: Client, line: Line) -> None:
-        ack = client.hear(line.down.popleft())
-        if ack is not None:
-            self.acks += 1
-            frames, seq = ack
-            assert seq <= len(self.log)
-            for update in line.sent[:frames]:
-                self.assert_durable(update)
-
-    def assert_durable(self, update: bytes) -> None:
-        """Rule D3: what is acked is in the log, itself or as what it repeats."""
-        if update not in self.payloads:
-            found = scan(update)
-            assert all(end <= self.logged.get(client, 0) for client, _, end in found.structs)
-
-    def turn(self) -> None:
-        self.exchange.flush()
-
-    def commit(self) -> None:
-        """The log finishes what it was given before, or is given what there is."""
-        intake = self.exchange.intake
-        if self.rng.random() < 0.5:
-            intake.take()
+    async def _hear(self, client: Client, most: int) -> None:
+        line = client.line
+        if line is None:
             return
-        self.finish()
+        while line.down and most:
+            most -= 1
+            for frame in self._fate(line.down, client):
+                client.hear(frame)
+        closing = line.session.outbox.closing
+        if client.refusals:
+            await self._refused(client)
+        elif closing is not None and not line.down:
+            await self._break(client)
+            if closing.code == 4409:
+                client.begin_anew()
 
-    def finish(self) -> None:
-        intake = self.exchange.intake
-        batches = intake.take()
-        first = len(self.log) + 1
-        for entry in [entry for batch in batches for entry in batch.entries]:
-            seq = len(self.log) + 1
-            self.log.append(Entry(seq, entry.principal_id, entry.session_id, NOW, entry.payload))
-            self.payloads.add(entry.payload)
-            for client, _, end in scan(entry.payload).structs:
-                self.logged[client] = max(end, self.logged.get(client, 0))
-        if batches:
-            self.exchange.acknowledge(intake.committed(first))
+    async def _refused(self, client: Client) -> None:
+        """What was refused stays in the author's own copy; the document is opened anew."""
+        self.lived["refusals"] += len(client.refusals)
+        client.refusals.clear()
+        await self._break(client)
+        client.begin_anew()
 
-    def line(self) -> None:
+    async def line(self) -> None:
         """A line breaks, with all that is on it, or a client comes back."""
         client = self.client()
         if client.line is None:
-            self.connect(client)
+            self._connect(client)
         else:
-            self.exchange.leave(client.line.session)
-            client.line = None
+            await self._break(client)
 
-    def connect(self, client: Client) -> None:
+    async def _break(self, client: Client) -> None:
+        line, client.line = client.line, None
+        if line is None:
+            return
+        if self.rng.random() < 0.3:
+            self.ghosts.append(line)  # the server has not noticed, and frames are still on their way to it
+        else:
+            self.exchange.leave(line.session)
+
+    async def ghost(self) -> None:
+        """A line that its client gave up delivers late, and dies."""
+        if not self.ghosts:
+            return
+        line = self.ghosts.pop(self.rng.randrange(len(self.ghosts)))
+        self._receive(line, [line.up.popleft() for _ in range(self.rng.randrange(len(line.up) + 1))])
+        self.exchange.leave(line.session)
+
+    def _connect(self, client: Client) -> None:
         self._lines += 1
         session = a_session(f"s{self._lines}", client.principal, ours=False, limit=OUTBOX_BYTES)
         client.line = Line(session)
         self.exchange.join(session)
-        client.line.up += [HELLO, framed(0, client.doc.get_state())]
+        if client.is_ours:
+            client.line.up.append(HELLO)
+        client.ask()
 
-    def rest(self) -> None:
-        """A script edits over REST."""
+    async def demote(self) -> None:
+        """An editor becomes a viewer, or is an editor again."""
+        client = self.client()
+        if client.line is not None and client.is_ours:
+            session = client.line.session
+            session.role = Role.VIEWER if session.role is Role.EDITOR else Role.EDITOR
+            session.notify("role", "Your role has changed.", role=session.role.value)
 
-        def plan(text: str) -> list[Splice]:
-            at = self.rng.randrange(len(text) + 1)
-            return [Splice(at, min(len(text) - at, self.rng.randrange(4)), self.rng.choice(WORDS))]
+    async def perish(self) -> None:
+        """A device is lost with the copy on it: what it was told is saved must be on the server."""
+        client = self.client()
+        await self._break(client)
+        client.begin_anew()
 
-        self.exchange.edit(REST, plan)
+    async def clone(self) -> None:
+        """A browser duplicates a tab: another of the same person's clients goes on under the same client id."""
+        original, other = self.rng.sample(self.clients, 2)
+        if original.is_ours and other.is_ours:
+            self.lived["forks"] += 1
+            await self._break(other)
+            other.principal = original.principal
+            other.begin_anew(original.doc.get_update(), original.doc.client_id)
 
-    def settle(self) -> None:
-        """Everybody connects, everything arrives, everything is committed."""
+    # Readers
+
+    async def read(self) -> None:
+        viewer = self.rng.choice(self.viewers)
+        await viewer.read(self.feed)
+        if self.rng.random() < 0.3:
+            viewer.cut()
+
+    # The end
+
+    async def settle(self) -> None:
+        """Faults end: everybody opens the document on a good line, everything arrives and is committed."""
+        while self.ghosts:
+            await self.ghost()
         for client in self.clients:
-            if client.line is None:
-                self.connect(client)
+            await self._break(client)
+        for line in self.ghosts:
+            self.exchange.leave(line.session)
+        await self._exchange_all()
+        self.exchange.tell_digest()
+        self.exchange.ask_all()
+        await self._exchange_all()
+        for viewer in self.viewers:
+            viewer.cut()
+            await viewer.read(self.feed)
+
+    async def _exchange_all(self) -> None:
         quiet = 0
-        while quiet < 2:
+        for _ in range(MOST_ROUNDS):
+            if quiet == 2:
+                return
             quiet += 1
             for client in self.clients:
+                if client.line is None:
+                    self._connect(client)
                 line = client.line
                 assert line is not None
-                while line.up:
-                    self.exchange.receive(line.session, line.up.popleft())
-                    quiet = 0
+                quiet = 0 if line.up else quiet
+                self._receive(line, list(line.up))
+                line.up.clear()
                 self.exchange.flush()
-                line.down.extend(line.session.outbox.take())
-                if line.session.outbox.is_stale:
-                    self.exchange.drained(line.session)
-                while line.down:
-                    self.hear(client, line)
-                    quiet = 0
+                self._pull(client)
+                quiet = 0 if line.down else quiet
+                await self._hear_all(client, line)
             self.finish()
+        raise AssertionError("the world does not come to rest")
 
-    def replayed(self) -> str:
-        """The text that the log alone gives."""
-        replica = Replica(1)
-        load_entries(replica, self.log)
-        return replica.text
+    async def _hear_all(self, client: Client, line: Line) -> None:
+        frames, line.down = line.down, deque()
+        for frame in frames:
+            client.hear(frame)
+        await self._hear(client, 0)
 
     def texts(self) -> dict[str, str]:
-        """Everybody's text."""
+        """Everybody's text; that of the log alone is read without any snapshot."""
+        replayed = Replica(1)
+        replayed.load([entry.payload for entry in self.log.entries])
         return {
             "server": self.exchange.intake.replica.text,
             "committed": str(self.exchange.intake.text),
-            "replayed": self.replayed(),
-            **{client.principal.name: str(client.text) for client in self.clients},
+            "replayed": replayed.text,
+            **{f"viewer {index}": viewer.text for index, viewer in enumerate(self.viewers)},
+            **{f"client {index}": str(client.text) for index, client in enumerate(self.clients)},
         }

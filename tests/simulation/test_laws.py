@@ -1,0 +1,56 @@
+"""The simulator can fail: a core that is broken on purpose breaks a law within a few seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.simulation.lives import live
+from tests.simulation.log import MemoryLog
+
+from coscribe.core import outbox
+from coscribe.core.replica import Replica, Verdict
+from coscribe.core.session import Session
+from coscribe.rooms.feed import Feed
+
+SEEDS = range(30)
+Patch = pytest.MonkeyPatch
+
+
+def ack_early(patch: Patch) -> None:
+    settle = Session.settle
+    patch.setattr(Session, "settle", lambda session, durable, seq: settle(session, 2**60, seq))
+
+
+def forget_what_was_dropped(patch: Patch) -> None:
+    patch.setattr(outbox, "_miss", lambda missing, spans: None)
+
+
+def skip_the_gate(patch: Patch) -> None:
+    patch.setattr(Replica, "judge", lambda replica, found: Verdict.NEW)
+
+
+def lose_a_commit(patch: Patch) -> None:
+    commit = MemoryLog.commit
+
+    def losing(log: MemoryLog, batches: list[object]) -> int:
+        first = commit(log, batches)  # type: ignore[arg-type]
+        if first > 5:
+            log.entries[-1:] = []
+        return first
+
+    patch.setattr(MemoryLog, "commit", losing)
+
+
+def drop_an_event(patch: Patch) -> None:
+    publish = Feed.publish_text
+    patch.setattr(Feed, "publish_text", lambda feed, change: change.seq % 7 and publish(feed, change))
+
+
+@pytest.mark.parametrize("broken_by", [ack_early, forget_what_was_dropped, skip_the_gate, lose_a_commit, drop_an_event])
+def test_a_broken_core_is_found(broken_by: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    broken_by(monkeypatch)
+
+    broken, _ = live(SEEDS)
+
+    assert broken
