@@ -10,7 +10,7 @@ from tests.support.server import CoscribeServer
 from tests.support.typist import Typist
 from tests.support.viewer import Viewer
 
-from coscribe.core.pieces import MAX_PIECE_BYTES
+from coscribe.core.pieces import ANSWER
 
 _SIZE = 5 * 2**20
 
@@ -38,7 +38,7 @@ async def test_five_megabytes_open_and_type(own_server: CoscribeServer) -> None:
         await one.wait_synced()
         await two.wait_synced()
         assert _sha256(str(one.text)) == _sha256(text)
-        assert one.heard.updates >= _SIZE // MAX_PIECE_BYTES, "a large answer comes in pieces"
+        assert one.heard.updates >= _SIZE // ANSWER.size, "a large answer comes in pieces"
         middle = len(text[: len(text) // 2].encode())
         for at in range(20):
             await one.insert(middle + at, "x")

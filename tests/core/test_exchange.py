@@ -10,6 +10,7 @@ from tests.support.people import ANN, BEN, HELLO, a_session, an_exchange, commit
 from tests.support.wire_bytes import deletes, framed, item, one, presence, string, structs, typed, update
 
 from coscribe.core.exchange import Exchange
+from coscribe.core.intake import ENTRY_OVERHEAD
 from coscribe.core.splices import Splice
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Role
@@ -215,22 +216,44 @@ def test_d10_a_client_id_belongs_to_its_first_principal() -> None:
     ben.outbox.take()
 
     exchange.receive(ben, framed(2, MORE))
-    assert notice(ben.outbox.take()[0])["limit"] == "client_id"
+
+    forked, ack = ben.outbox.take()
+    assert (notice(forked)["kind"], notice(forked)["frame"], ack) == ("fork", 1, b"\x71\x01\x01")
+    assert ben.outbox.closing is not None
+    assert ben.outbox.closing.code == 4409
+    assert text_of(exchange) == "hi"
+    stock = joined(exchange, a_session("stock", BEN, ours=False))
+    exchange.receive(stock, framed(2, MORE))
+    [denied] = stock.outbox.take()
+    assert denied[:2] == b"\x02\x00"
+
+
+def test_d10_what_others_bring_of_an_author_is_taken_and_binds_nothing() -> None:
+    exchange = an_exchange()
+    ann, ben = joined(exchange, a_session("ann")), joined(exchange, a_session("ben", BEN))
+    exchange.receive(ann, framed(2, HI))
+    commit(exchange)
     exchange.receive(ben, framed(2, update([structs(5, 0, typed("hi")), structs(6, 0, typed("b", after=(5, 1)))])))
     assert commit(exchange) == 1  # what it repeats of Ann's is nothing new
+
     exchange.receive(ben, framed(1, MORE))  # in a step 2: Ann may have lost it in a crash
-    assert commit(exchange) == 1
-    assert text_of(exchange) == "hi!b" or text_of(exchange) == "hib!"
+    exchange.receive(ben, framed(1, one(7, 0, typed("c", after=(5, 1)))))
+    assert exchange.submit(BEN, one(8, 0, typed("d", after=(5, 1)))) is not None
+    assert commit(exchange) == 3
     exchange.receive(ann, framed(2, LATER))
+    exchange.receive(ann, framed(2, one(7, 1, typed("e", after=(7, 0)))))
+    exchange.receive(ann, framed(2, one(8, 1, typed("f", after=(8, 0)))))
     commit(exchange)
-    assert "?" in text_of(exchange)
+
+    assert all(part in text_of(exchange) for part in ("hi", "!?", "b", "ce", "df"))
+    assert [exchange.intake.owner(client) for client in (5, 6, 7, 8)] == ["ann", "ben", "ann", "ann"]
 
 
 def test_d10_nobody_writes_under_the_servers_own_id() -> None:
     exchange = an_exchange()
     ann = joined(exchange, a_session("ann"))
     exchange.receive(ann, framed(2, one(1, 0, typed("a"))))
-    assert notice(ann.outbox.take()[0])["limit"] == "client_id"
+    assert notice(ann.outbox.take()[0])["kind"] == "fork"
 
 
 def test_awareness_under_a_client_id_of_somebody_else_is_ignored() -> None:
@@ -420,7 +443,7 @@ def test_a_document_ends_at_its_limit_and_can_shrink() -> None:
 
 
 def test_d8_a_room_that_cannot_save_takes_no_more() -> None:
-    exchange = an_exchange(unsaved_bytes=len(HI))
+    exchange = an_exchange(unsaved_bytes=len(HI) + ENTRY_OVERHEAD)
     ann = joined(exchange, a_session("ann"))
     exchange.receive(ann, framed(2, HI))
     exchange.receive(ann, framed(2, MORE))

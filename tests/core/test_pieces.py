@@ -8,7 +8,7 @@ import pytest
 from pycrdt import Doc, Text
 from tests.support.wire_bytes import deletes, one, structs, typed, update
 
-from coscribe.core.pieces import MAX_PIECE_BYTES, is_causal, split
+from coscribe.core.pieces import ANSWER, TURN, PieceSize, cut, is_causal, split
 from coscribe.core.replica import Replica, Verdict
 from coscribe.core.update import scan
 
@@ -41,7 +41,7 @@ def test_a_long_string_is_cut_between_characters(letters: str) -> None:
     pieces = split(large)
 
     assert len(pieces) > 3
-    assert max(map(len, pieces)) < MAX_PIECE_BYTES + 100
+    assert max(map(len, pieces)) < ANSWER.size + 100
     replica = put_together(pieces)
     assert replica.text == text
     assert replica.clocks == {5: len(text.encode("utf-16-le")) // 2}
@@ -85,8 +85,7 @@ def random_docs(seed: int, edits: int) -> Doc[Text]:
 @pytest.mark.parametrize("seed", range(8))
 def test_pieces_of_a_shared_history(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Pieces of 4 KB, so that dependencies between clients cross their borders often.
-    monkeypatch.setattr("coscribe.core.pieces.MAX_PIECE_BYTES", 4096)
-    monkeypatch.setattr("coscribe.core.pieces._PART_POINTS", 512)
+    monkeypatch.setattr("coscribe.core.pieces.ANSWER", PieceSize(4096, 227))
     doc = random_docs(seed, 150)
     large = doc.get_update()
 
@@ -106,8 +105,36 @@ def test_deletions_come_last_and_in_pieces() -> None:
 
     pieces = split(large)
 
-    assert max(map(len, pieces)) < MAX_PIECE_BYTES + 100
+    assert max(map(len, pieces)) < ANSWER.size + 100
     assert put_together(pieces).text == "b" * 70_000
+
+
+# What one turn of the loop takes in
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_turns_piece_is_small_in_bytes_and_in_things(seed: int) -> None:
+    doc = random_docs(seed, 150)
+    pieces = cut(doc.get_update(), {})
+    assert max(map(len, pieces)) < TURN.size + 100
+    assert max(scan(piece).things for piece in pieces) <= TURN.things
+    assert put_together(pieces).text == str(doc["content"])
+
+
+def test_many_letters_and_many_deletions_are_many_pieces() -> None:
+    letters = one(6, 0, *[typed("b", after=(5, 2 * at)) for at in range(2500)])
+    first = one(5, 0, typed("ab" * 2500))
+    replica = put_together([first, *cut(letters, {5: 5000})])
+    assert len(cut(letters, {5: 5000})) == 3
+    pieces = cut(update([], [deletes(5, *[(2 * (2499 - at), 1) for at in range(2500)])]), replica.clocks)
+    assert [scan(piece).things for piece in pieces] == [1000, 1000, 500]
+
+
+def test_what_is_known_is_left_out_also_between_gaps() -> None:
+    known = one(5, 0, typed("abcd"))
+    skip = b"\x0a\x02"  # two clocks that the update leaves out
+    mixed = one(5, 0, typed("ab"), skip, typed("ef", after=(5, 3)))
+    assert put_together([known, *cut(mixed, {5: 4})]).text == "abcdef"
 
 
 # Circles

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pycrdt import Doc, Text
-from tests.support.people import BEN, a_session, an_exchange, joined
+from tests.support.people import BEN, a_session, an_exchange, joined, weigh
 
 from coscribe.core.lib0 import write_bytes
 from coscribe.core.protocol import SyncStep2, Update, decode
@@ -71,7 +71,7 @@ def test_d7_a_slow_reader_of_a_large_answer_is_no_client_that_reads_nothing() ->
     before = doc.get_state()
     doc.get("content", type=Text).insert(0, "y" * 2 * _LIMIT)
     exchange.receive(fast, b"\x00\x02" + write_bytes(doc.get_update(before)))
-    exchange.flush()
+    weigh(exchange)
     assert slow.outbox.is_stale
     slow.notify("document", "renamed")
 

@@ -158,7 +158,7 @@ def test_clocks_end_at_2_to_the_31(raw: bytes) -> None:
 def test_client_ids_have_53_bits(raw: bytes) -> None:
     with pytest.raises(UpdateRefused) as refused:
         scan(raw)
-    assert refused.value.limit == "client_id"
+    assert refused.value.limit == "client"
     assert scan(one(2**53 - 1, 0, typed("a"))).structs == (Span(2**53 - 1, 0, 1),)
 
 

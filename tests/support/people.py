@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from coscribe.core.admission import Admission
+from coscribe.core.examination import examine
 from coscribe.core.exchange import Exchange
 from coscribe.core.intake import Intake, Limits
 from coscribe.core.outbox import Outbox
 from coscribe.core.replica import Replica
 from coscribe.core.session import Session
+from coscribe.errors import UpdateRefused
 from coscribe.model import Principal, PrincipalKind, Role
 
 ANN = Principal("ann", PrincipalKind.GUEST, "Ann", 0)
@@ -43,6 +46,24 @@ def joined(exchange: Exchange, session: Session) -> Session:
     exchange.join(session)
     session.outbox.take()
     return session
+
+
+def weigh(exchange: Exchange) -> None:
+    """Examine what is too much for one turn here and now, and take all of it in, as a room does with a worker."""
+    while exchange.loads:
+        load = exchange.loads.popleft()
+        session, slot = load.session, load.slot
+        assert session is not None
+        assert slot is not None
+        try:
+            admission = Admission(exchange, load, examine(exchange.intake.replica.diff(), load.update))
+            admission.begin()
+        except UpdateRefused as refusal:
+            exchange.refuse(session, slot, refusal)
+            continue
+        while admission.step():
+            pass
+        admission.end()
 
 
 def commit(exchange: Exchange) -> int:

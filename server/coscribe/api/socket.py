@@ -124,6 +124,7 @@ class _Conversation:
                 self._session.outbox.close(4400, "Only binary messages are understood.")
             else:
                 self._room.receive(self._session, frame)
+                await self._room.settled(self._session)
                 await self._hold_back(len(frame))
 
     async def _hold_back(self, size: int) -> None:

@@ -1,41 +1,59 @@
 """The heart of a room, without I/O: sessions' frames in, frames for their outboxes out.
 
 `receive` validates and admits; `flush`, once per turn of the loop, applies all of it in one transaction and hands it
-to everybody. What becomes durable, and when, is Intake's; acks follow it (rule D3).
+to everybody. What is too much for one turn waits in `loads` for an examination and its Admission. What becomes
+durable, and when, is Intake's; acks follow it (rule D3).
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+from coscribe.core.answers import Answers
 from coscribe.core.awareness import Awareness
 from coscribe.core.intake import Accepted, Commit, Intake
-from coscribe.core.pieces import split
-from coscribe.core.protocol import (
-    KEEPALIVE,
-    PROTOCOL_VERSION,
-    AwarenessEntry,
-    encode_digest,
-    encode_step1,
-    encode_step2,
-    encode_update,
-)
+from coscribe.core.pieces import TURN
+from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, encode_update
+from coscribe.core.recall import Recall
 from coscribe.core.replica import Verdict
-from coscribe.core.session import Asked, AskedPresence, Greeted, Offered, Present, Refused, Session
+from coscribe.core.session import (
+    Asked,
+    AskedPresence,
+    Greeted,
+    Heavy,
+    Offered,
+    Present,
+    Refused,
+    Session,
+    Slot,
+)
 from coscribe.core.splices import Splice
-from coscribe.core.update import Scan, Span, encode_state_vector, scan, scan_state_vector
+from coscribe.core.update import TooManyThings, scan
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Principal, Role
 
 # A client that sends ahead of a gap holds at most this much; it was asked for the missing part at the first of them.
 _MAX_HELD = 256
 _MAX_HELD_BYTES = 2**20
-_EMPTY_STATE_VECTOR = b"\x00"
 # How the log names the session of a write that came over REST.
 REST_SESSION = "rest"
+AHEAD = "The update builds on changes that this document does not have."
 
 Plan = Callable[[str], Sequence[Splice]]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """An update that is to be examined elsewhere; `session` and `slot` are None for one that came over REST."""
+
+    update: bytes
+    author: Principal
+    session_id: str
+    is_live: bool
+    session: Session | None = None
+    slot: Slot | None = None
 
 
 class Exchange:
@@ -48,13 +66,15 @@ class Exchange:
         self.sessions: dict[str, Session] = {}
         self._owed: dict[str, Session] = {}
         self._holding: dict[str, Session] = {}
-        self._whole: list[bytes] | None = None
+        self.answers = Answers(intake, self.awareness)
+        self.loads = deque[Load]()
+        self._recall = Recall(intake, self.flush)
 
     def join(self, session: Session) -> None:
         """Begin a conversation: our step 1 (how offline edits come in) and everyone's awareness."""
         self.sessions[session.id] = session
-        session.outbox.push(self._step1())
-        session.outbox.push_answer(self._everyone())
+        session.outbox.push(self.answers.step1())
+        session.outbox.push_answer(self.answers.everyone())
 
     def leave(self, session: Session) -> None:
         """End a conversation; what it had accepted stays accepted."""
@@ -70,15 +90,16 @@ class Exchange:
                 self._offer(session, offer)
             case Present(entries):
                 self._present(session, entries)
+            case Heavy() as heavy:
+                self._owed[session.id] = session
+                self._weigh(session, heavy)
             case Asked(state_vector):
-                self._answer(session, state_vector)
+                self.flush()
+                self.answers.missing(session.outbox, state_vector)
             case Refused(slot, reason, limit):
-                session.refuse(slot, reason, limit)
-                self._settle(session)
-            case AskedPresence() if session.outbox.is_full:
-                session.outbox.owe(())
+                self.refuse(session, slot, UpdateRefused(reason, limit=limit))
             case AskedPresence():
-                session.outbox.push_answer(self._everyone() or [KEEPALIVE])
+                self.answers.presence(session.outbox)
             case Greeted(version, generation):
                 self._greet(session, version, generation)
 
@@ -99,45 +120,67 @@ class Exchange:
         try:
             self._consider(session, offer)
         except UpdateRefused as refusal:
-            session.refuse(offer.slot, str(refusal), refusal.limit)
-            self._settle(session)
+            self.refuse(session, offer.slot, refusal)
+        except TooManyThings:
+            self._weigh(session, offer)
         if offer.is_step2:
             # An answer that waits itself would be asked for again and again.
             session.has_asked = offer.slot.ticket is None
 
+    def refuse(self, session: Session, slot: Slot, refusal: UpdateRefused) -> None:
+        """Settle a frame as refused; whoever forked takes another client id and begins anew (rule D10)."""
+        if refusal.limit == "fork" or (refusal.limit == "client_id" and session.is_ours):
+            session.fork(slot, str(refusal))
+        else:
+            session.refuse(slot, str(refusal), refusal.limit)
+        self.settle(session)
+
     def _consider(self, session: Session, offer: Offered) -> None:
-        verdict = self.intake.replica.judge(offer.scan)
-        may_write = session.role.includes(Role.EDITOR)
-        news = self._has_news(offer.scan)
-        if verdict is Verdict.KNOWN or (not may_write and offer.is_step2 and not news):
-            # A reader's step 2 repeats the deletions it knows: nothing to refuse in that.
-            offer.slot.ticket = self.intake.tickets
-            self._settle(session)
-        elif not may_write:
+        found, intake = offer.scan, self.intake
+        verdict = intake.replica.judge(found)
+        if verdict is Verdict.NEW and intake.is_heavy(found):
+            self._weigh(session, offer)
+            return
+        if verdict is not Verdict.GAP and not self._recall.compare(session, offer):
+            return
+        if verdict is Verdict.KNOWN or (verdict is Verdict.NEW and self._is_repetition(session, offer)):
+            offer.slot.ticket = intake.tickets
+            self.settle(session)
+        elif not session.role.includes(Role.EDITOR):
             raise UpdateRefused("You can view this document but not change it.", limit="role")
         elif verdict is Verdict.GAP:
             self._hold(session, offer)
         else:
-            item = Accepted(offer.update, offer.scan, session.principal, session.id)
-            self.intake.check(item, is_step2=offer.is_step2)
-            self._admit(session, offer, item, news=news)
+            item = Accepted(offer.update, found, session.principal, session.id, not offer.is_step2)
+            intake.check(item)
+            self._admit(session, offer, item)
 
-    def _has_news(self, found: Scan) -> bool:
-        clocks = self.intake.replica.clocks
-        return any(end > clocks.get(client, 0) for client, _, end in found.structs)
+    def _is_repetition(self, session: Session, offer: Offered) -> bool:
+        return offer.is_step2 and self._recall.is_repetition(session, offer.scan)
 
-    def _admit(self, session: Session, offer: Offered, item: Accepted, *, news: bool) -> None:
-        if news or not offer.is_step2:
+    def _weigh(self, session: Session, offer: Offered | Heavy) -> None:
+        """Leave an update to an examination; only a step 2 of a reader's may turn out to be nothing new."""
+        if not offer.is_step2 and not session.role.includes(Role.EDITOR):
+            refusal = UpdateRefused("You can view this document but not change it.", limit="role")
+            self.refuse(session, offer.slot, refusal)
+            return
+        self.flush()
+        load = Load(offer.update, session.principal, session.id, not offer.is_step2, session, offer.slot)
+        self.loads.append(load)
+
+    def _admit(self, session: Session, offer: Offered, item: Accepted) -> None:
+        if item.is_live or self.intake.news(item.scan):
             offer.slot.ticket = self.intake.accept(item)
             return
         # A step 2 of deletions only: it names every deletion its sender knows, and mostly we know them all.
         self.flush()
         if self.intake.apply_if_new(item):
-            self._deliver([item])
+            self.deliver([item])
         offer.slot.ticket = self.intake.tickets
-        self._settle(session)
+        self.settle(session)
 
-    def _settle(self, session: Session) -> None:
+    def settle(self, session: Session) -> None:
+        """Ack what of a session's frames is settled."""
         session.settle(self.intake.durable, self.intake.seq)
         if not session.is_owed:
             self._owed.pop(session.id, None)
@@ -152,7 +195,7 @@ class Exchange:
         self._holding[session.id] = session
         if not session.has_asked:
             session.has_asked = True
-            session.outbox.push(self._step1())
+            session.outbox.push(self.answers.step1())
 
     def _release_held(self) -> None:
         """Offer again what waited, until a round admits nothing more."""
@@ -164,7 +207,8 @@ class Exchange:
                     continue  # a flush on the way here has offered its updates already
                 held, session.held, session.held_bytes = session.held, [], 0
                 for offer in held:
-                    self._offer(session, offer)
+                    if session.outbox.closing is None:
+                        self._offer(session, offer)
                 progress = progress or len(session.held) < len(held)
 
     @property
@@ -176,17 +220,18 @@ class Exchange:
         """Apply and deliver what was accepted since the last flush. Raises EngineFailed: the room is over."""
         while self.intake.has_accepted:
             accepted = self.intake.apply()
-            self._deliver(accepted)
+            self.deliver(accepted)
             if any(item.scan.has_cr for item in accepted):
                 self._normalise()
             self._release_held()
+            self.intake.release()
         message = self.awareness.flush()
         if message is not None:
             for session in self.sessions.values():
                 session.outbox.share(message)
 
-    def _deliver(self, accepted: Iterable[Accepted]) -> None:
-        self._whole = None
+    def deliver(self, accepted: Iterable[Accepted]) -> None:
+        """Give what was applied to everybody but its author."""
         for item in accepted:
             frame = encode_update(item.update)
             for session in self.sessions.values():
@@ -202,7 +247,7 @@ class Exchange:
             splices.append(Splice(at, 1, "" if text[at + 1 : at + 2] == "\n" else "\n"))
             at = text.find("\r", at + 1)
         if splices:
-            self._deliver([self.intake.write(SERVER, splices, REST_SESSION)])
+            self.deliver([self.intake.write(SERVER, splices, REST_SESSION)])
 
     def edit(self, author: Principal, plan: Plan, *, expect_seq: int | None = None) -> Accepted | None:
         """Change the text by a plan made on it as it is now; None when the plan changes nothing.
@@ -211,95 +256,70 @@ class Exchange:
         raises.
         """
         self.flush()
-        if expect_seq is not None and (expect_seq != self.intake.seq or not self.intake.is_settled):
-            raise PreconditionFailed("The text has changed since the version that If-Match names.")
+        self.expect(expect_seq)
         splices = plan(self.intake.replica.text)
         if not splices:
             return None
         self.intake.check_write(splices)
         item = self.intake.write(author, splices, REST_SESSION)
-        self._deliver([item])
+        self.deliver([item])
         return item
 
+    def expect(self, seq: int | None) -> None:
+        """Raises PreconditionFailed when a seq is given and the text is another."""
+        if seq is not None and (seq != self.intake.seq or not self.intake.is_settled):
+            raise PreconditionFailed("The text has changed since the version that If-Match names.")
+
     def submit(self, author: Principal, update: bytes) -> Accepted | None:
-        """Take an update that came over REST, as from a step 2. Raises Malformed, UpdateRefused, InvalidInput."""
+        """Take an update that came over REST, as from a step 2; None for one that is known.
+
+        Raises Malformed, UpdateRefused, InvalidInput, and TooManyThings when it is to be examined elsewhere.
+        """
         self.flush()
-        found = scan(update)
-        item = Accepted(update, found, author, REST_SESSION)
+        if len(update) > TURN.size:
+            raise TooManyThings("This is too long for one turn.")
+        found = scan(update, most=TURN.things)
+        item = Accepted(update, found, author, REST_SESSION, is_live=False)
         verdict = self.intake.replica.judge(found)
         if verdict is Verdict.GAP:
-            raise InvalidInput("The update builds on changes that this document does not have.", field="update")
+            raise InvalidInput(AHEAD, field="update")
+        self._recall.compare_sent(found, update)
         if verdict is Verdict.KNOWN:
             return None
-        self.intake.check(item, is_step2=True)
-        if self._has_news(found):
-            self.intake.accept(item)
-            self.flush()
-            return item
+        if self.intake.is_heavy(found):
+            raise TooManyThings("This is too much for one turn.")
+        self.intake.check(item)
         if not self.intake.apply_if_new(item):
             return None
-        self._deliver([item])
+        self.deliver([item])
         return item
 
     def acknowledge(self, commits: Sequence[Commit]) -> None:
         """Tell every author what became durable."""
         if commits:
             for session in list(self._owed.values()):
-                self._settle(session)
+                self.settle(session)
 
     def notify_all(self, kind: str, reason: str, **more: object) -> None:
         """Tell all our own clients something beside the document."""
         for session in self.sessions.values():
             session.notify(kind, reason, **more)
 
-    def _step1(self) -> bytes:
-        return encode_step1(encode_state_vector(self.intake.replica.clocks))
-
-    def _everyone(self) -> list[bytes]:
-        message = self.awareness.encode_all()
-        return [message] if message is not None else []
-
-    def _answer(self, session: Session, state_vector: bytes) -> None:
-        try:
-            known = scan_state_vector(state_vector)
-        except UpdateRefused as refusal:
-            raise Malformed(str(refusal)) from None
-        self.flush()
-        if session.outbox.is_full:
-            # Whoever asks again and again without reading gets one answer to all of it (rule D7).
-            clocks = self.intake.replica.clocks
-            session.outbox.owe([Span(client, known.get(client, 0), clock) for client, clock in clocks.items()])
-        elif state_vector == _EMPTY_STATE_VECTOR:
-            # One encoded state for all who join while nothing changes.
-            self._whole = self._whole or _answer_frames(self.intake.replica.diff())
-            session.outbox.push_answer(self._whole)
-        else:
-            session.outbox.push_answer(_answer_frames(self.intake.replica.diff(state_vector)))
-
     def drained(self, session: Session) -> None:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""
         self.flush()
-        clocks = {**self.intake.replica.clocks, **session.outbox.take_missing()}
-        session.outbox.push_answer(_answer_frames(self.intake.replica.diff(encode_state_vector(clocks))))
-        session.outbox.push_answer(self._everyone())
+        self.answers.drained(session.outbox)
 
     def ask_all(self) -> None:
         """Send step 1 to everyone, so that an update lost on the way in is found."""
-        step1 = self._step1()
+        step1 = self.answers.step1()
         for session in self.sessions.values():
             session.outbox.push(step1)
 
     def tell_digest(self) -> None:
         """Tell our own clients what a replica with our state vector must read as."""
         self.flush()
-        replica = self.intake.replica
-        digest = encode_digest(replica.state_vector(), hashlib.sha256(replica.text.encode()).digest())
+        digest = self.answers.digest()
         for session in self.sessions.values():
             if session.is_ours:
                 session.outbox.push(digest)
-
-
-def _answer_frames(update: bytes) -> list[bytes]:
-    """An answer in pieces that no watchdog and no frame limit trips over: updates, and a step 2 at the end."""
-    *first, last = split(update)
-    return [*map(encode_update, first), encode_step2(last)]

@@ -6,37 +6,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from coscribe.core.committed import CommittedText, Op
 from coscribe.core.pairs import check_cuts
 from coscribe.core.pieces import is_causal
-from coscribe.core.replica import Delta, Replica
+from coscribe.core.replica import Delta, EngineFailed, Replica
+from coscribe.core.shelf import Shelf
 from coscribe.core.splices import Splice
+from coscribe.core.tally import Tally
 from coscribe.core.units import utf8_length
 from coscribe.core.update import Scan, scan
 from coscribe.errors import UpdateRefused
 from coscribe.model import SERVER, NewEntry, Principal
 
+# What an accepted keystroke takes until it is durable, beside its bytes (measured: 979 bytes for 12).
+ENTRY_OVERHEAD = 900
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a room bears, in bytes; config.Settings has the words."""
+    """What a room bears, in bytes; config.Settings has the words. `unsaved` is what all rooms together hold unsaved."""
 
     document_bytes: int
     unsaved_bytes: int
+    unsaved: Tally | None = None
+
+
+# Every transaction of the engine copies the clocks of all clients: 5 ms for so many.
+_MOST_CLIENTS = 50_000
+# The engine looks through all that lies between the neighbours which a struct names: 0.2 us for each struct in there,
+# so up to 50 ms for one in a document of so many. People's texts have some thousands: runs of typing are one.
+MOST_FRAGMENTS = 250_000
+# Structs and deleted ranges of an update, times the fragments it may be looked for among, that one turn bears.
+_MOST_STEPS = 200_000
+# Until somebody counts: a document's state takes some 12 bytes for each of its fragments.
+_BYTES_A_FRAGMENT = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An update that passed every check."""
+    """An update that passed every check.
+
+    `is_live` says that its author made it just now, and so owns the client ids in it. What comes by a step 2 or over
+    REST may be another's work that a crash had taken (rule D10).
+    """
 
     update: bytes
     scan: Scan
     author: Principal
     session_id: str
+    is_live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +93,19 @@ class Intake:
         self.tickets = 0
         self.durable = 0
         self.unsaved_bytes = 0
+        self._held_bytes = 0
+        self.fragments = replica.loaded_bytes // _BYTES_A_FRAGMENT
         self._owners = owners
         self._new_owners: list[tuple[int, str]] = []
         self._own(replica.client_id, SERVER.id)
         self._limits = limits
-        self._now = now
+        self.now = now
         self._accepted: list[Accepted] = []
+        self._shelf = Shelf[Accepted]()
         self._pending: list[Batch] = []
         self._in_flight: list[Batch] = []
+        # Where the pieces of one large update begin among what is pending; they are committed together.
+        self._open_at: int | None = None
 
     def owner(self, client: int) -> str | None:
         """The principal that a CRDT client id is bound to (rule D10)."""
@@ -89,18 +116,33 @@ class Intake:
             self._owners[client] = principal_id
             self._new_owners.append((client, principal_id))
 
-    def check(self, item: Accepted, *, is_step2: bool) -> None:
+    def is_heavy(self, found: Scan) -> bool:
+        """Whether one turn of the loop is too short for an update, as far as its size tells (a worker knows better)."""
+        return found.things > 0 and (
+            self.fragments > MOST_FRAGMENTS or (found.things > 1 and found.things * self.fragments > _MOST_STEPS)
+        )
+
+    def check(self, item: Accepted) -> None:
         """What an update must satisfy beyond its form. Raises UpdateRefused."""
         self.check_room(item.scan.inserted_bytes)
         clocks = self.replica.clocks
         if not is_causal(item.update, item.scan, clocks):
             raise UpdateRefused("These changes wait for each other.", limit="order")
         check_cuts(item.update, item.scan, self.replica.pairs, clocks)
-        if is_step2:
-            return  # rule D10: a peer may bring what a crash took from its author; the entry says who brought it
-        for client, _, end in item.scan.structs:
-            if end > clocks.get(client, 0) and self._owners.get(client, item.author.id) != item.author.id:
-                raise UpdateRefused("These changes carry somebody else's client id.", limit="client_id")
+        self.check_clients(item.author, self.news(item.scan), is_live=item.is_live)
+
+    def news(self, found: Scan) -> list[int]:
+        """The clients of whom an update has structs that are not here."""
+        clocks = self.replica.clocks
+        return [client for client, _, end in found.structs if end > clocks.get(client, 0)]
+
+    def check_clients(self, author: Principal, clients: Collection[int], *, is_live: bool) -> None:
+        """Whether the author may bring structs of these clients. Raises UpdateRefused."""
+        clocks = self.replica.clocks
+        if len(clocks) + sum(client not in clocks for client in clients) > _MOST_CLIENTS:
+            raise UpdateRefused("Too many different copies have written in this document.", limit="clients")
+        if is_live and any(self._owners.get(client, author.id) != author.id for client in clients):
+            raise UpdateRefused("These changes carry somebody else's client id.", limit="client_id")
 
     def check_room(self, more_bytes: int) -> None:
         """Whether there is room for more text, and for more that is not saved yet. Raises UpdateRefused."""
@@ -111,22 +153,49 @@ class Intake:
 
     @property
     def is_full(self) -> bool:
-        """Whether more waits for the disk than the room may keep (rule D8)."""
-        return self.unsaved_bytes > self._limits.unsaved_bytes
+        """Whether more waits for the disk than the room, or all of them together, may keep (rule D8)."""
+        together = self._limits.unsaved
+        return self._held_bytes > self._limits.unsaved_bytes or (together is not None and together.is_full)
+
+    def _hold(self, updates: Sequence[bytes], sign: int = 1) -> None:
+        """Count updates that wait for the disk; with -1 those that wait no longer."""
+        payload_bytes = sign * sum(map(len, updates))
+        self._hold_bytes(payload_bytes, payload_bytes + sign * len(updates) * ENTRY_OVERHEAD)
+
+    def _hold_bytes(self, payload_bytes: int, memory_bytes: int) -> None:
+        self.unsaved_bytes += payload_bytes
+        self._held_bytes += memory_bytes
+        if self._limits.unsaved is not None:
+            self._limits.unsaved.bytes += memory_bytes
 
     def accept(self, item: Accepted) -> int:
         """Admit a checked update; gives its ticket. `apply` must follow in the same turn."""
+        self._claim(item)
         self.replica.admit(item.scan)
         self._count(item)
         self._accepted.append(item)
         return self.tickets
 
+    def _claim(self, item: Accepted) -> None:
+        """Bind the client ids of what its author made just now (rule D10)."""
+        if item.is_live:
+            for client in self.news(item.scan):
+                self._own(client, item.author.id)
+
     def _count(self, item: Accepted) -> None:
-        for client, _, _ in item.scan.structs:
-            self._own(client, item.author.id)
+        self.fragments += item.scan.things
         self.replica.pairs.learn(item.update)
         self.tickets += 1
-        self.unsaved_bytes += len(item.update)
+        self._hold([item.update])
+
+    def shelve(self, items: Iterable[Accepted]) -> None:
+        """Keep stored updates that wait for entries which damage took."""
+        self._shelf = Shelf(items)
+
+    def release(self) -> None:
+        """Accept again what waited for a part of the log that was lost and has come back: it gets a seq of its own."""
+        for item in self._shelf.due(self.replica):
+            self.accept(item)
 
     @property
     def has_accepted(self) -> bool:
@@ -137,17 +206,25 @@ class Intake:
         """Apply what was accepted, in one transaction; gives it for delivery. Raises EngineFailed."""
         accepted, self._accepted = self._accepted, []
         if accepted:
-            delta = self.replica.apply([item.update for item in accepted])
+            updates = [item.update for item in accepted]
+            try:
+                delta = self.replica.apply(updates)
+            except EngineFailed:
+                self._hold(updates, -1)  # nobody will store them: their authors bring them to the next room
+                raise
             self._queue(accepted, delta)
         return accepted
 
     def apply_if_new(self, item: Accepted) -> bool:
         """Apply an update that may hold nothing new, which only the engine can tell; nothing may be accepted before."""
         delta = self.replica.apply([item.update])
-        if self.replica.changed:
-            self._count(item)
-            self._queue([item], delta)
-        return self.replica.changed
+        if not (self.replica.changed or self.news(item.scan)):
+            return False
+        self._claim(item)
+        self.replica.admit(item.scan)
+        self._count(item)
+        self._queue([item], delta)
+        return True
 
     def check_write(self, splices: Sequence[Splice]) -> None:
         """Whether there is room for what `write` would do. Raises UpdateRefused."""
@@ -164,7 +241,7 @@ class Intake:
         return item
 
     def _queue(self, accepted: Sequence[Accepted], delta: Delta) -> None:
-        now = self._now()
+        now = self.now()
         entries = tuple(NewEntry(item.author.id, item.session_id, now, item.update) for item in accepted)
         authors = tuple({item.author.id: item.author for item in accepted}.values())
         self._pending.append(Batch(entries, authors, tuple(self._new_owners), delta, self.tickets))
@@ -178,17 +255,36 @@ class Intake:
     @property
     def has_pending(self) -> bool:
         """Whether the recorder has something to take."""
-        return bool(self._pending)
+        return bool(self._pending) and self._open_at != 0
+
+    def open(self) -> None:
+        """Keep back from the recorder what is applied from now on: the pieces of an update are saved all or none."""
+        self._open_at = len(self._pending)
+
+    def shut(self) -> None:
+        """Give it to the recorder."""
+        self._open_at = None
+
+    def withdraw(self) -> None:
+        """Drop what was applied since `open`: the engine that applied it is not to be used again."""
+        if self._open_at is not None:
+            for batch in self._pending[self._open_at :]:
+                self._hold([entry.payload for entry in batch.entries], -1)
+            del self._pending[self._open_at :]
+            self._open_at = None
 
     def abandon(self) -> None:
         """Drop what is not durable: its document is gone."""
+        self._hold_bytes(-self.unsaved_bytes, -self._held_bytes)
         self._pending.clear()
         self._in_flight.clear()
 
     def take(self) -> list[Batch]:
         """Hand what is pending to the recorder; the same batches again until `committed` says that they are durable."""
         if not self._in_flight:
-            self._in_flight, self._pending = self._pending, []
+            ready = len(self._pending) if self._open_at is None else self._open_at
+            self._in_flight, self._pending = self._pending[:ready], self._pending[ready:]
+            self._open_at = None if self._open_at is None else 0
         return self._in_flight
 
     def committed(self, first_seq: int) -> list[Commit]:
@@ -198,7 +294,7 @@ class Intake:
         for batch in self._in_flight:
             seq += len(batch.entries)
             self.durable = batch.ticket
-            self.unsaved_bytes -= sum(len(entry.payload) for entry in batch.entries)
+            self._hold([entry.payload for entry in batch.entries], -1)
             commits.append(Commit(seq, batch.authors, self.text.apply(batch.delta)))
         self._in_flight = []
         self.seq = seq

@@ -1,20 +1,47 @@
 """Cuts a large update into several that give the same document, in causal order.
 
-One frame of 50 MB outlasts the 30 s after which a stock client takes the line for dead (yhub#55). A long string is
-cut as Yjs itself splits items (`Item.js`, `splitItem`): the rest names the character before it as its origin.
+One frame of 50 MB outlasts the 30 s after which a stock client takes the line for dead (yhub#55), and taken in at one
+turn of the loop it would stop everybody's typing. A long string is cut as Yjs itself splits items (`Item.js`,
+`splitItem`): the rest names the character before it as its origin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from coscribe.core.lib0 import write_bytes, write_uint
-from coscribe.core.update import GC, INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, ROOT, SKIP, STRING, Scan, Span, Walk
+from coscribe.core.update import (
+    EMPTY_UPDATE,
+    GC,
+    INFO_ORIGIN,
+    INFO_RIGHT_ORIGIN,
+    KIND_MASK,
+    SKIP,
+    STRING,
+    Scan,
+    Span,
+    Walk,
+)
 
-MAX_PIECE_BYTES = 256 * 1024
-# Code points of a string's part: at most 4 bytes each, so that a part fills half a piece at most.
-_PART_POINTS = MAX_PIECE_BYTES // 8
+
+class PieceSize(NamedTuple):
+    """What one piece may hold: bytes, and structs or deleted ranges."""
+
+    size: int
+    things: int
+
+    @property
+    def points(self) -> int:
+        """Code points of a string's part: at most 4 bytes each, so that a part fills half a piece at most."""
+        return self.size // 8
+
+
+# A range takes 10 bytes at most, with its client 18.
+ANSWER = PieceSize(256 * 1024, 256 * 1024 // 18)
+# What is taken in at one turn of the loop: 1,000 structs take some 10 ms to scan, apply and tell.
+TURN = PieceSize(64 * 1024, 1000)
 
 
 class Struct(NamedTuple):
@@ -27,13 +54,29 @@ class Struct(NamedTuple):
 
 
 def split(update: bytes) -> list[bytes]:
-    """Cut a valid update into updates of about MAX_PIECE_BYTES; a small one is given back as it is."""
-    if len(update) <= MAX_PIECE_BYTES:
+    """Cut a valid update into updates of about 256 KB; a small one is given back as it is."""
+    if len(update) <= ANSWER.size:
         return [update]
-    walk = StructWalk(update)
+    return list(_pieces(StructWalk(update, piece=ANSWER), ANSWER, {})) or [EMPTY_UPDATE]
+
+
+def cut(update: bytes, clocks: Mapping[int, int]) -> list[bytes]:
+    """Cut a scanned update that was judged NEW into what can be taken in at one turn each, without what is known."""
+    return list(_pieces(StructWalk(update, piece=TURN), TURN, clocks))
+
+
+def _pieces(walk: StructWalk, piece: PieceSize, clocks: Mapping[int, int]) -> Iterator[bytes]:
     walk.structs()
-    pieces = [_encode(structs, []) for structs in _filled(walk.found)]
-    return pieces + _deletes_pieces(walk.deletes())
+    found = {
+        client: news
+        for client, structs in walk.found.items()
+        if (news := [struct for struct in structs if struct.end > clocks.get(client, 0)])
+    }
+    for filled in _filled(found, piece):
+        yield _encode(filled, [])
+    deletes = iter(sorted(walk.deletes()))
+    while part := list(islice(deletes, piece.things)):
+        yield _encode({}, part)
 
 
 def is_causal(update: bytes, found: Scan, clocks: dict[int, int]) -> bool:
@@ -57,10 +100,11 @@ def is_causal(update: bytes, found: Scan, clocks: dict[int, int]) -> bool:
 class StructWalk(Walk):
     """A walk that keeps every struct's bytes."""
 
-    __slots__ = ("found", "has_skip")
+    __slots__ = ("_points", "found", "has_skip")
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data, ROOT)
+    def __init__(self, data: bytes, *, piece: PieceSize = ANSWER, most: int | None = None) -> None:
+        super().__init__(data, most=most)
+        self._points = piece.points
         self.found: dict[int, list[Struct]] = {}
         self.has_skip = False
 
@@ -79,16 +123,16 @@ class StructWalk(Walk):
             if info == SKIP:
                 self.has_skip = True
             else:
-                found.extend(_parts(client, Struct(clock, clock + length, raw, needs)))
+                found.extend(_parts(client, Struct(clock, clock + length, raw, needs), self._points))
             clock += length
 
 
-def _parts(client: int, struct: Struct) -> list[Struct]:
-    """Cut a string that would fill more than half a piece."""
+def _parts(client: int, struct: Struct, points: int) -> list[Struct]:
+    """Cut a string of more code points than these."""
     info = struct.raw[0]
-    if len(struct.raw) <= _PART_POINTS * 4 or info & KIND_MASK != STRING:
+    if len(struct.raw) <= points * 4 or info & KIND_MASK != STRING:
         return [struct]
-    walk = Walk(struct.raw, ROOT)
+    walk = Walk(struct.raw)
     walk.pos = 1
     if info & INFO_ORIGIN:
         walk.origin()
@@ -103,8 +147,8 @@ def _parts(client: int, struct: Struct) -> list[Struct]:
     text = struct.raw[walk.pos :].decode()
     parts = []
     clock = struct.clock
-    for at in range(0, len(text), _PART_POINTS):
-        part = text[at : at + _PART_POINTS]
+    for at in range(0, len(text), points):
+        part = text[at : at + points]
         if at:
             origin = write_uint(client) + write_uint(clock - 1)
             head = bytes((STRING | INFO_ORIGIN | info & INFO_RIGHT_ORIGIN,)) + origin + right_origin
@@ -140,18 +184,19 @@ def _is_before(heads: dict[int, Struct | None], need: tuple[int, int]) -> bool:
     return head is not None and head.clock <= need[1]
 
 
-def _filled(found: dict[int, list[Struct]]) -> Iterator[dict[int, list[Struct]]]:
+def _filled(found: dict[int, list[Struct]], piece: PieceSize) -> Iterator[dict[int, list[Struct]]]:
     """Structs in causal order, by client, as many as fill a piece."""
-    piece: dict[int, list[Struct]] = {}
-    size = 0
+    filled: dict[int, list[Struct]] = {}
+    size = things = 0
     for client, struct in _causal(found):
-        if piece and size + len(struct.raw) > MAX_PIECE_BYTES:
-            yield piece
-            piece, size = {}, 0
-        piece.setdefault(client, []).append(struct)
+        if filled and (size + len(struct.raw) > piece.size or things == piece.things):
+            yield filled
+            filled, size, things = {}, 0, 0
+        filled.setdefault(client, []).append(struct)
         size += len(struct.raw)
-    if piece:
-        yield piece
+        things += 1
+    if filled:
+        yield filled
 
 
 def _encode(piece: dict[int, list[Struct]], deletes: list[Span]) -> bytes:
@@ -168,10 +213,3 @@ def _encode(piece: dict[int, list[Struct]], deletes: list[Span]) -> bytes:
         for span in spans:
             out += write_uint(span.start) + write_uint(span.end - span.start)
     return bytes(out)
-
-
-def _deletes_pieces(deletes: tuple[Span, ...]) -> list[bytes]:
-    """The delete set in updates of its own: a range takes 10 bytes at most, with its client 18."""
-    step = MAX_PIECE_BYTES // 18
-    cuts = range(0, len(deletes), step) or range(1)
-    return [_encode({}, list(deletes[at : at + step])) for at in cuts]

@@ -57,6 +57,8 @@ class Replica:
         )
         self.client_id = client_id
         self.clocks: dict[int, int] = {}
+        # Bytes of the updates it was made from.
+        self.loaded_bytes = 0
         self.pairs = Pairs()
         if state is not None:
             self.load([state])
@@ -70,6 +72,7 @@ class Replica:
         self.apply(updates)
         self.clocks = scan_state_vector(self._doc.get_state())
         for update in updates:
+            self.loaded_bytes += len(update)
             self.pairs.learn(update)
 
     def judge(self, scan: Scan) -> Verdict:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from coscribe.core.forks import Allowance
 from coscribe.core.outbox import Outbox
+from coscribe.core.pieces import TURN
 from coscribe.core.protocol import (
     AwarenessEntry,
     AwarenessUpdate,
@@ -19,12 +21,18 @@ from coscribe.core.protocol import (
     encode_denied,
     encode_notice,
 )
-from coscribe.core.update import Scan, scan
+from coscribe.core.update import Scan, TooManyThings, scan
 from coscribe.errors import UpdateRefused
 from coscribe.model import Principal, Role
 
 # A minute of typing is some 300 frames; so many that wait come of a flood, or of a disk that is away for hours.
 _MAX_UNSETTLED = 100_000
+
+# With which close code a stock client is let go whose update was refused, where trying again cannot help. The others
+# are refused for a while only (a full disk) or may go on reading (a viewer).
+_FINAL = dict.fromkeys(("max_document_bytes", "fragments", "clients", "work"), 4413) | dict.fromkeys(
+    ("client", "clock", "content", "order", "root"), 4400
+)
 
 
 @dataclass(slots=True)
@@ -52,6 +60,15 @@ class Asked:
     """The client asks for what is missing behind its state vector."""
 
     state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heavy:
+    """The client brings an update that is too much for one turn of the loop, as it came."""
+
+    update: bytes
+    slot: Slot
+    is_step2: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +102,7 @@ class AskedPresence:
     """The client asks for everyone's awareness state."""
 
 
-Effect = Greeted | Asked | Offered | Refused | Present | AskedPresence
+Effect = Greeted | Asked | Offered | Heavy | Refused | Present | AskedPresence
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +118,8 @@ class Session:
     held: list[Offered] = field(default_factory=list)
     held_bytes: int = 0
     has_asked: bool = False
+    # What comparing its updates with what is stored may still cost; None before the first.
+    compared: Allowance | None = None
     _frames: int = 0
     _settled: int = 0
     _ledger: deque[Slot] = field(default_factory=deque)
@@ -128,8 +147,12 @@ class Session:
         self._ledger.append(slot)
         if len(self._ledger) > _MAX_UNSETTLED:
             self.outbox.close(1013, "Too many changes wait to be saved.")
+        if len(update) > TURN.size:
+            return Heavy(update, slot, is_step2)
         try:
-            return Offered(update, scan(update), slot, is_step2)
+            return Offered(update, scan(update, most=TURN.things), slot, is_step2)
+        except TooManyThings:
+            return Heavy(update, slot, is_step2)
         except UpdateRefused as refusal:
             return Refused(slot, str(refusal), refusal.limit)
 
@@ -152,8 +175,17 @@ class Session:
         slot.ticket = 0
         if self.is_ours:
             self.outbox.push(encode_notice("refused", reason, frame=slot.number, limit=limit))
+        elif limit in _FINAL:
+            # It keeps the change and builds on it, so that all it sends from now on would wait for it for ever.
+            self.outbox.close(_FINAL[limit], reason)
         else:
             self.outbox.push(encode_denied(reason))
+
+    def fork(self, slot: Slot, reason: str) -> None:
+        """Settle a frame as refused for its client id, and end the conversation: it takes a new one (rule D10)."""
+        slot.ticket = 0
+        self.notify("fork", reason, frame=slot.number)
+        self.outbox.close(4409, reason)
 
     def notify(self, kind: str, reason: str, **more: object) -> None:
         """Tell our own client something beside the document."""

@@ -34,6 +34,8 @@ __all__ = [
 _MOST_READ = 10**9
 # How much longer it takes to cut the text into lines, or to count UTF-16 units where it is not ASCII.
 _SLOWER = 8
+# Characters that are copied in the time in which one is compared.
+_COPIED = 256
 # Lines of the text compared in looking for the hunks of diffs: about half a second.
 _MOST_COMPARISONS = 1_000_000
 # More places than this are replaced as one range: a million small operations would hold everybody up.
@@ -142,6 +144,27 @@ def apply_edits(text: str, edits: Sequence[Edit], units: Units = Units.CODE_POIN
         if read > _MOST_READ:
             raise EditConflict("These are too many edits at once for a text this long: send fewer.", index=index)
     return refine(original, compose_all(steps))
+
+
+def weight(edits: Sequence[Edit], length: int) -> int:
+    """About how many characters are compared to make these edits of a text of this length."""
+    return sum(_weight(edit, length) for edit in edits)
+
+
+def _weight(edit: Edit, length: int) -> int:
+    match edit:
+        case Append() | Prepend() | Insert():
+            return length // _COPIED
+        case Replace():
+            return length // _COPIED + len(edit.text) + min(length, max(0, edit.end - edit.start))
+        case FindReplace():
+            return length + len(edit.replace)
+        case ReplaceLines():
+            return length + len(edit.text)
+        case UnifiedDiff():
+            return length + len(edit.diff)
+        case _:
+            assert_never(edit)
 
 
 def _normalised(edit: Edit, index: int) -> Edit:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_uint
 from coscribe.core.strict_json import depth, parse
-from coscribe.errors import Malformed, UpdateRefused
+from coscribe.errors import CoscribeError, Malformed, UpdateRefused
 
 ROOT = "content"
 EMPTY_UPDATE = b"\x00\x00"
@@ -27,7 +27,7 @@ INFO_ORIGIN = 0x80
 INFO_RIGHT_ORIGIN = 0x40
 _INFO_PARENT_SUB = 0x20
 KIND_MASK = 0x1F
-GC, _DELETED, STRING, _FORMAT, SKIP = 0, 1, 4, 6, 10
+GC, _DELETED, STRING, FORMAT, SKIP = 0, 1, 4, 6, 10
 # An embed is no text but takes one place in the engine's indexes: all that follows it would be one off.
 _KIND_NAMES = {2: "JSON", 3: "binary", 5: "embed", 7: "nested type", 8: "Any", 9: "subdocument"}
 
@@ -40,34 +40,47 @@ class Span(NamedTuple):
     end: int
 
 
+class TooManyThings(CoscribeError):
+    """An update or a state of more structs and deleted ranges than its reader has time for."""
+
+
 class Scan(NamedTuple):
-    """What an update holds. `needs` is the highest clock it names of each client as an origin."""
+    """What an update holds. `needs` is the highest clock it names of each client as an origin.
+
+    `things` counts its structs and deleted ranges: what its reading costs, and the engine's work on it.
+    """
 
     structs: tuple[Span, ...]
     deletes: tuple[Span, ...]
     needs: dict[int, int]
     inserted_bytes: int
     has_cr: bool
+    things: int = 0
 
 
-def scan(update: bytes, *, root: str = ROOT) -> Scan:
-    """Walk an update. Raises Malformed for what is no v1 update, UpdateRefused for content that is not allowed."""
-    walk = Walk(update, root)
+def scan(update: bytes, *, root: str = ROOT, most: int | None = None) -> Scan:
+    """Walk an update. Raises Malformed for what is no v1 update, UpdateRefused for content that is not allowed.
+
+    With `most`, TooManyThings as soon as more structs and deleted ranges are announced.
+    """
+    walk = Walk(update, root, most)
     structs = walk.structs()
     deletes = walk.deletes()
     if walk.pos != len(update):
         raise Malformed(f"{len(update) - walk.pos} bytes stand behind the update")
-    return Scan(structs, deletes, walk.needs, walk.inserted_bytes, walk.has_cr)
+    return Scan(structs, deletes, walk.needs, walk.inserted_bytes, walk.has_cr, walk.things)
 
 
 class Walk:
     """One pass over an update's bytes; each method reads one thing at `pos` and moves behind it."""
 
-    __slots__ = ("data", "has_cr", "here", "inserted_bytes", "needs", "pos", "root")
+    __slots__ = ("data", "has_cr", "here", "inserted_bytes", "most", "needs", "pos", "root", "things")
 
-    def __init__(self, data: bytes, root: str) -> None:
+    def __init__(self, data: bytes, root: str = ROOT, most: int | None = None) -> None:
         self.data = data
         self.root = root
+        self.most = len(data) if most is None else most
+        self.things = 0
         self.pos = 0
         # Client and clock of the struct that is being read.
         self.here = (-1, 0)
@@ -87,11 +100,19 @@ class Walk:
             raise Malformed(f"{count} things are announced and {len(self.data) - self.pos} bytes are left")
         return count
 
+    def few(self) -> int:
+        """Read how many structs or deleted ranges follow."""
+        count = self.count(2)
+        self.things += count
+        if self.things > self.most:
+            raise TooManyThings(f"{self.things} structs and deleted ranges are more than {self.most}")
+        return count
+
     def client(self) -> int:
         """Read a client id."""
         client = self.uint()
         if client >= MAX_CLIENT_ID:
-            raise UpdateRefused("A client id is larger than 53 bits.", limit="client_id")
+            raise UpdateRefused("A client id is larger than 53 bits.", limit="client")
         return client
 
     def structs(self) -> tuple[Span, ...]:
@@ -99,7 +120,7 @@ class Walk:
         spans: list[Span] = []
         seen: set[int] = set()
         for _ in range(self.count(4)):
-            structs = self.count(2)
+            structs = self.few()
             client = self.client()
             if client in seen:
                 raise Malformed(f"client {client} stands twice in the update")
@@ -180,7 +201,7 @@ class Walk:
             return self.string()
         if kind == _DELETED:
             return self.uint()
-        if kind == _FORMAT:
+        if kind == FORMAT:
             self.pos = _skip_key(self.data, self.pos)
             self.json()
             return 1
@@ -212,7 +233,7 @@ class Walk:
         spans: list[Span] = []
         for _ in range(self.count(2)):
             client = self.client()
-            for _ in range(self.count(2)):
+            for _ in range(self.few()):
                 clock = self.uint()
                 spans.append(Span(client, clock, self.advance(clock, self.uint())))
         return tuple(spans)
@@ -237,11 +258,17 @@ def check_json(raw: bytes) -> None:
         raise UpdateRefused(f"A formatting value is nested more than {MAX_JSON_DEPTH} deep.", limit="content")
 
 
-def scan_state_vector(data: bytes) -> dict[int, int]:
-    """Read a state vector: client id to next clock. Raises Malformed or UpdateRefused as `scan` does."""
-    walk = Walk(data, ROOT)
+def scan_state_vector(data: bytes, *, most: int | None = None) -> dict[int, int]:
+    """Read a state vector: client id to next clock. Raises Malformed or UpdateRefused as `scan` does.
+
+    With `most`, Malformed as soon as more clients are announced.
+    """
+    walk = Walk(data)
     clocks: dict[int, int] = {}
-    for _ in range(walk.count(2)):
+    count = walk.count(2)
+    if most is not None and count > most:
+        raise Malformed(f"{count} clients are more than this document can have")
+    for _ in range(count):
         client = walk.client()
         clock = walk.uint()
         if clock >= MAX_CLOCK:

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum, auto
-from functools import partial
 from typing import Any
 
 from coscribe.core.exchange import Exchange, Plan
@@ -15,34 +13,22 @@ from coscribe.core.intake import Accepted, Commit
 from coscribe.core.replica import EngineFailed
 from coscribe.core.session import Session
 from coscribe.errors import Malformed, Unavailable
-from coscribe.model import Activity, ActivityKind, Principal, Role
+from coscribe.model import Activity, ActivityKind, Place, Principal, Role
 from coscribe.ports import UpdateLog
 from coscribe.rooms.feed import Feed, TextChange
-from coscribe.rooms.history import replica_at
+from coscribe.rooms.history import replica_at, restore
+from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.saving import Listener, Saved, Saving
+from coscribe.rooms.weighing import Host, Weighing
+from coscribe.rooms.workshop import Workshop
+from coscribe.rooms.writers import Door, Writers, Written, light
 
 # Quiet enough to derive the title and to compare digests.
 _QUIET_S = 1.0
 _NOT_SAVED = "Changes cannot be saved at the moment."
-
-
-class Phase(StrEnum):
-    """A room's life. Loading is the registry's; a room exists only after a successful load."""
-
-    LIVE = auto()
-    DEGRADED = auto()
-    CLOSED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a write over REST, once it is durable."""
-
-    generation: int
-    seq: int
-    changed: bool
+_RESTARTING = "The server is restarting."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +42,53 @@ class Owner:
     activity: Callable[[Activity], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all rooms of a process work with."""
+
+    recorder: Recorder
+    log: UpdateLog
+    workshop: Workshop
+
+
 class Room:
     """One document alive: sessions, readers and writers around one exchange."""
 
-    def __init__(self, document_id: str, exchange: Exchange, recorder: Recorder, log: UpdateLog, owner: Owner) -> None:
+    def __init__(self, document_id: str, exchange: Exchange, means: Means, owner: Owner) -> None:
         self.document_id = document_id
         self.generation = exchange.generation
         self.title = ""
         self.derived_title: str | None = None
-        self.phase = Phase.LIVE
+        self._life = Life()
         self.careful = False
+        # What of the log could not be read when the room was opened, as a sentence.
+        self.damage: str | None = None
         self.feed: Feed
         self._exchange = exchange
-        self._recorder = recorder
-        self._log = log
+        self._recorder = means.recorder
+        self._log = means.log
         self._owner = owner
         self._presence = Presence(exchange, lambda: self.feed, self._soon)
         self._loop = asyncio.get_running_loop()
         self._flush_is_due = False
         self._quiet_timer: asyncio.TimerHandle | None = None
-        listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.fail)
+        listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.replaced, self.fail)
         self._saving = Saving(document_id, self.generation, exchange.intake, listener)
+        self._weighing = Weighing(exchange, means.workshop, Host(self._is_open, self._changed, self.fail))
+        self._writers = Writers(exchange, self._saving, self._weighing, Door(self._is_open, self._wrote, self.fail))
+
+    def open(self, feed: Feed) -> None:
+        """Begin to live, with the feed that its readers follow."""
+        self.feed = feed
+        self._life.turn(Phase.LIVE)
+
+    @property
+    def phase(self) -> Phase:
+        """Where the room is in its life."""
+        return self._life.phase
+
+    def _is_open(self) -> bool:
+        return self._life.is_open
 
     # What is durable
 
@@ -109,10 +121,10 @@ class Room:
             except EngineFailed as error:
                 self.fail()
                 raise Unavailable("The document is opened again.") from error
-        return seq, (await replica_at(self._log, self.document_id, self.generation, seq)).diff()
+        return seq, (await restore(self._log, Place(self.document_id, self.generation), seq)).replica.diff()
 
     async def text_at(self, seq: int) -> str:
-        """The text as it stood at a past position."""
+        """The text as it stood at a past position. Raises PositionGone where it cannot be told exactly any more."""
         if seq == self.seq:
             return self.text
         return (await replica_at(self._log, self.document_id, self.generation, seq)).text
@@ -146,7 +158,7 @@ class Room:
 
     def receive(self, session: Session, frame: bytes) -> None:
         """Take one frame; every answer, also the end, comes by the session's outbox."""
-        if self.phase is Phase.CLOSED or session.outbox.closing is not None:
+        if not self._life.is_open or session.outbox.closing is not None:
             return
         was_ours = session.is_ours
         try:
@@ -158,11 +170,26 @@ class Room:
         except EngineFailed:
             session.outbox.close(4400, "This change could not be applied.")
             self.fail()
-        if self.phase is Phase.DEGRADED and session.is_ours and not was_ours:
-            session.notify("degraded", _NOT_SAVED)
+        if session.is_ours and not was_ours:
+            self._greet(session)
+        self._changed()
+
+    def _changed(self) -> None:
         if self._exchange.is_dirty:
             self._soon()
+        self._weighing.start()
         self._submit()
+
+    async def settled(self, session: Session) -> None:
+        """Wait until no large update of a session is on its way: its next frame may build on it."""
+        await self._weighing.settled(session.id)
+
+    def _greet(self, session: Session) -> None:
+        """Tell one of our own clients what is wrong at the moment."""
+        if self.phase is Phase.DEGRADED:
+            session.notify("degraded", _NOT_SAVED)
+        if self.damage is not None:
+            session.notify("damaged", f"Part of this document could not be read. {self.damage}")
 
     def drained(self, session: Session) -> None:
         """A session's line is free again after it fell behind."""
@@ -205,39 +232,29 @@ class Room:
 
     # Writers over REST
 
-    async def edit(self, author: Principal, plan: Plan, *, expect_seq: int | None = None) -> Written:
-        """Change the text by a plan made on the live text; returns once durable.
+    async def edit(
+        self, author: Principal, plan: Plan, *, expect_seq: int | None = None, weight: Callable[[int], int] = light
+    ) -> Written:
+        """Change the text by a plan made on the live text, as Writers do."""
+        return await self._writers.edit(author, plan, expect_seq=expect_seq, weight=weight)
 
-        Raises PreconditionFailed, UpdateRefused, Unavailable, and what `plan` raises.
-        """
-        return await self._write(author, partial(self._exchange.edit, author, plan, expect_seq=expect_seq))
+    async def submit(self, author: Principal, update: bytes) -> Written:
+        """Take a Yjs v1 update, as Writers do."""
+        return await self._writers.submit(author, update)
 
     async def edit_at(self, author: Principal, base: int, plan: Plan) -> Written:
         """Change the text as it stood at `base`, merged with all that came since as the CRDT merges (rule D2)."""
-        replica = await replica_at(self._log, self.document_id, self.generation, base)
+        replica = (await restore(self._log, Place(self.document_id, self.generation), base)).replica
         splices = plan(replica.text)
         if not splices:
             return Written(self.generation, self.seq, changed=False)
         update, _ = replica.edit(splices)
-        return await self.submit(author, update)
+        return await self._writers.submit(author, update)
 
-    async def submit(self, author: Principal, update: bytes) -> Written:
-        """Take a Yjs v1 update; returns once durable. Raises Malformed, UpdateRefused, InvalidInput, Unavailable."""
-        return await self._write(author, partial(self._exchange.submit, author, update))
-
-    async def _write(self, author: Principal, write: Callable[[], Accepted | None]) -> Written:
-        if self.phase is Phase.CLOSED:
-            raise Unavailable("The document is being closed; try again.")
-        try:
-            item = write()
-        except EngineFailed as error:
-            self.fail()
-            raise Unavailable("The change could not be applied.") from error
+    def _wrote(self, author: Principal, item: Accepted | None) -> None:
         if item is not None and (self.sessions or self.feed.readers):
             self._presence.show_writer(author, item.scan)
-        self._soon()
-        self._submit()
-        return Written(self.generation, await self._saving.durable(), item is not None)
+        self._changed()
 
     # Turns of the loop
 
@@ -255,6 +272,7 @@ class Room:
             self._presence.touch()
         with self._failing():
             self._exchange.flush()
+        self._weighing.start()
         self._submit()
 
     @contextmanager
@@ -290,32 +308,47 @@ class Room:
 
     def _on_delayed(self, reason: str) -> None:
         """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
-        if self.phase is Phase.LIVE:
-            self.phase = Phase.DEGRADED
+        if self._life.turn(Phase.DEGRADED):
             self._exchange.notify_all("degraded", _NOT_SAVED, detail=reason)
         if self._exchange.intake.is_full:
             self._exchange.notify_all("read-only", "Too much is waiting to be saved; typing is paused.")
 
     def _recovered(self) -> None:
-        if self.phase is Phase.DEGRADED:
-            self.phase = Phase.LIVE
+        if self.phase is Phase.DEGRADED and self._life.turn(Phase.LIVE):
             self._exchange.notify_all("degraded", "Changes are saved again.", recovered=True)
             # What was refused while the room was full comes again as an answer to this.
             self._exchange.ask_all()
 
+    def replaced(self, generation: int) -> None:
+        """The document has another generation (rule D6): our clients keep what is not saved as a copy."""
+        if self.phase is Phase.CLOSED:
+            return
+        reason = "This document was replaced, from a backup for instance."
+        self._exchange.notify_all("generation", reason, generation=generation)
+        self.close(4409, reason)
+        self._owner.gone(self)
+
     def _on_lost(self) -> None:
-        """The document was purged or replaced while this was on its way."""
+        """The document was purged while this was on its way."""
         self.close(4404, "This document doesn't exist any more.")
         self._owner.gone(self)
 
     def fail(self) -> None:
         """Give the replica up; clients come back to a room made from the log (pitfall 6)."""
         if self.phase is not Phase.CLOSED:
+            self._weighing.abandon()
             self.close(1011, "The document is opened again.")
             self._owner.failed(self)
 
+    def drain(self) -> None:
+        """The server stops: nothing more is taken in, and what was accepted goes on to the log."""
+        if self._life.turn(Phase.DRAINING):
+            self._exchange.notify_all("draining", _RESTARTING)
+            self.end_sessions(1012, _RESTARTING)
+
     def end_sessions(self, code: int, reason: str) -> None:
         """End every session and reader; what was accepted goes on to the log."""
+        self._weighing.close()
         self._flush()
         for session in self.sessions:
             session.outbox.close(code, reason)
@@ -323,7 +356,8 @@ class Room:
 
     def close(self, code: int, reason: str) -> None:
         """End the room; what was accepted stays with the recorder."""
-        self.phase = Phase.CLOSED
+        # The last flush is made on the way: in a closed room there is none.
+        self._life.turn(Phase.CLOSED)
         self._presence.stop()
         self.end_sessions(code, reason)
         if self._quiet_timer is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from coscribe.core import textedit
 from coscribe.core.splices import Splice
@@ -12,8 +13,12 @@ from coscribe.core.units import Units
 from coscribe.errors import InvalidInput, PreconditionFailed, TooLarge
 from coscribe.model import Document, Principal, Role
 from coscribe.rooms.registry import Registry
-from coscribe.rooms.room import Room, Written
+from coscribe.rooms.room import Room
+from coscribe.rooms.writers import Written
 from coscribe.services.access import AccessService, Caller
+
+# A text that comes into an empty document is written without a comparison.
+_PLAIN = 16
 
 Plan = Callable[[str], Sequence[Splice]]
 
@@ -87,7 +92,7 @@ class TextService:
     async def write_first(self, document: Document, author: Principal, text: str) -> Written:
         """Write the text that a new document starts with."""
         async with self._registry.hold(document) as room:
-            return await room.edit(author, lambda _: [Splice(0, 0, text)])
+            return await room.edit(author, partial(textedit.diff, new=text), weight=lambda _: len(text) // _PLAIN)
 
     async def put(self, document_id: str, caller: Caller, text: str, basis: Basis) -> Written:
         """Make the text what it is to be, by as few operations as that takes.
@@ -96,7 +101,13 @@ class TextService:
         """
         document, _ = await self._access.require(document_id, caller, Role.EDITOR)
         wanted = self.storable(text)
-        return await self._write(document, caller.actor, lambda current: textedit.diff(current, wanted), basis)
+        return await self._write(
+            document,
+            caller.actor,
+            partial(textedit.diff, new=wanted),
+            basis,
+            weight=lambda length: length + len(wanted),
+        )
 
     async def patch(
         self, document_id: str, caller: Caller, edits: Sequence[textedit.Edit], units: Units, basis: Basis
@@ -104,7 +115,11 @@ class TextService:
         """Make edits in order, all or none; raises EditConflict for one that cannot be made, else as `put`."""
         document, _ = await self._access.require(document_id, caller, Role.EDITOR)
         return await self._write(
-            document, caller.actor, lambda current: textedit.apply_edits(current, edits, units), basis
+            document,
+            caller.actor,
+            partial(textedit.apply_edits, edits=edits, units=units),
+            basis,
+            weight=partial(textedit.weight, edits),
         )
 
     async def submit(self, document_id: str, caller: Caller, update: bytes) -> Written:
@@ -113,14 +128,16 @@ class TextService:
         async with self._registry.hold(document) as room:
             return await room.submit(caller.actor, update)
 
-    async def _write(self, document: Document, author: Principal, plan: Plan, basis: Basis) -> Written:
+    async def _write(
+        self, document: Document, author: Principal, plan: Plan, basis: Basis, *, weight: Callable[[int], int]
+    ) -> Written:
         if basis.allowed is not None and basis.base is not None:
             raise InvalidInput("`If-Match` and `base` exclude each other: strict or merged.", field="base")
         async with self._registry.hold(document) as room:
             if basis.base is not None:
                 _require_past(basis.base, room, "base")
                 return await room.edit_at(author, basis.base, plan)
-            return await room.edit(author, plan, expect_seq=_expected(basis, room))
+            return await room.edit(author, plan, expect_seq=_expected(basis, room), weight=weight)
 
 
 def _require_past(seq: int, room: Room, field: str) -> None:

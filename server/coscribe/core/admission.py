@@ -1,0 +1,71 @@
+"""The admission of what was examined elsewhere: one piece a turn of the loop, saved all or none.
+
+Between the pieces others type; what they bring can only add to what the pieces build on. The recorder gets nothing of
+the document meanwhile, so that no crash leaves a half of it in the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from coscribe.core.examination import Examined
+from coscribe.core.exchange import AHEAD, Exchange, Load
+from coscribe.core.forks import check_same, repeated, stored_since
+from coscribe.core.intake import Accepted
+from coscribe.core.replica import EngineFailed, Verdict
+from coscribe.core.update import scan
+from coscribe.errors import InvalidInput, UpdateRefused
+from coscribe.model import Role
+
+
+class Admission:
+    """One load on its way in. `last` is the piece that was taken in last, None while nothing of it was new."""
+
+    def __init__(self, exchange: Exchange, load: Load, examined: Examined) -> None:
+        self._exchange = exchange
+        self._load = load
+        self._examined = examined
+        self._pieces = deque(examined.pieces)
+        self.last: Accepted | None = None
+
+    def begin(self) -> None:
+        """Check what may have changed since the examination. Raises UpdateRefused, and InvalidInput for a gap."""
+        intake, load, examined = self._exchange.intake, self._load, self._examined
+        intake.fragments = examined.fragments
+        if examined.verdict is Verdict.GAP:
+            raise InvalidInput(AHEAD, field="update")
+        if examined.verdict is Verdict.KNOWN:
+            return
+        if load.session is not None and not load.session.role.includes(Role.EDITOR):
+            raise UpdateRefused("You can view this document but not change it.", limit="role")
+        intake.check_room(examined.growth)
+        intake.check_clients(load.author, examined.clients, is_live=load.is_live)
+        self._exchange.flush()
+        intake.open()
+
+    def step(self) -> bool:
+        """Take in the next piece; False when there was none. Raises EngineFailed, and UpdateRefused for a fork."""
+        if not self._pieces:
+            return False
+        piece = self._pieces.popleft()
+        exchange, load = self._exchange, self._load
+        exchange.flush()
+        replica = exchange.intake.replica
+        item = Accepted(piece, scan(piece), load.author, load.session_id, load.is_live)
+        first = repeated(item.scan, replica.clocks)
+        if first:
+            check_same(piece, first, stored_since(replica, first))
+        if replica.judge(item.scan) is Verdict.GAP:
+            raise EngineFailed("a piece of an examined update does not fit")
+        if exchange.intake.apply_if_new(item):
+            exchange.deliver([item])
+            self.last = item
+        return True
+
+    def end(self) -> None:
+        """Hand all of it to the recorder; its frame is settled once that is durable."""
+        intake, load = self._exchange.intake, self._load
+        intake.shut()
+        if load.slot is not None and load.session is not None:
+            load.slot.ticket = intake.tickets
+            self._exchange.settle(load.session)

@@ -1,0 +1,63 @@
+"""What a session says again of what is stored: looked up in the engine, at a price that is bounded for each session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from coscribe.core.deletions import are_known
+from coscribe.core.forks import Allowance, check_same, repeated, stored_since
+from coscribe.core.intake import Intake
+from coscribe.core.pieces import TURN
+from coscribe.core.session import Offered, Session
+from coscribe.core.update import Scan
+from coscribe.model import Role
+
+# Stored structs that are read for one comparison at a turn of the loop: some 10 ms.
+_MOST_STORED = 5 * TURN.things
+
+
+class Recall:
+    """Comparisons of updates with one live document. `flush` applies what is accepted: the engine is asked."""
+
+    def __init__(self, intake: Intake, flush: Callable[[], None]) -> None:
+        self._intake = intake
+        self._flush = flush
+
+    def compare(self, session: Session, offer: Offered) -> bool:
+        """Look at what an update says again of stored clocks (rule D10); False when its session is let go for that.
+
+        Raises UpdateRefused where it says something else, TooManyThings where that is much to read.
+        """
+        first = repeated(offer.scan, self._intake.replica.clocks)
+        if not first:
+            return True
+        self._flush()
+        stored = stored_since(self._intake.replica, first)
+        if not self._spend(session, len(stored)):
+            return False
+        check_same(offer.update, first, stored, most=_MOST_STORED)
+        return True
+
+    def compare_sent(self, found: Scan, update: bytes) -> None:
+        """`compare` for an update that came over REST."""
+        first = repeated(found, self._intake.replica.clocks)
+        if first:
+            check_same(update, first, stored_since(self._intake.replica, first), most=_MOST_STORED)
+
+    def is_repetition(self, session: Session, found: Scan) -> bool:
+        """Whether a reader's step 2 tells only deletions that are here: there is nothing to refuse in that (rule P12).
+
+        Raises TooManyThings where there is too much to read.
+        """
+        if session.role.includes(Role.EDITOR) or self._intake.news(found):
+            return False
+        self._flush()
+        stored = stored_since(self._intake.replica, {})
+        return self._spend(session, len(stored)) and are_known(found.deletes, stored, most=_MOST_STORED)
+
+    def _spend(self, session: Session, size: int) -> bool:
+        session.compared = session.compared or Allowance(self._intake.now)
+        if session.compared.spend(size):
+            return True
+        session.outbox.close(1013, "Too much was sent again that is here already.")
+        return False

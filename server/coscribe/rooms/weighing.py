@@ -1,0 +1,138 @@
+"""A room's large updates: examined in the workshop, one after another, and taken in a piece a turn of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coscribe.core.admission import Admission
+from coscribe.core.examination import Examined, Plan
+from coscribe.core.exchange import Exchange, Load
+from coscribe.core.intake import Accepted
+from coscribe.core.replica import EngineFailed
+from coscribe.errors import InvalidInput, Malformed, Unavailable, UpdateRefused
+from coscribe.rooms.workshop import Workshop
+
+_CLOSING = "The document is being closed; try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the weighing asks of its room."""
+
+    is_open: Callable[[], bool]
+    changed: Callable[[], None]
+    failed: Callable[[], None]
+
+
+class Weighing:
+    """What of one room is at the workshop or on its way in."""
+
+    def __init__(self, exchange: Exchange, workshop: Workshop, host: Host) -> None:
+        self._exchange = exchange
+        self._workshop = workshop
+        self._host = host
+        self._turn = asyncio.Lock()
+        self._admission: Admission | None = None
+        self._tasks: dict[asyncio.Task[None], str] = {}
+
+    def start(self) -> None:
+        """Begin with what sessions have brought."""
+        while self._exchange.loads:
+            load = self._exchange.loads.popleft()
+            task = asyncio.create_task(self._bring_of_session(load), name=f"weigh for {load.session_id}")
+            self._tasks[task] = load.session_id
+            task.add_done_callback(self._tasks.pop)
+
+    async def settled(self, session_id: str) -> None:
+        """Wait until nothing of a session is on its way: its next frame may build on it."""
+        tasks = [task for task, owner in self._tasks.items() if owner == session_id]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def bring(self, load: Load) -> Accepted | None:
+        """Take in a load; gives the last of its pieces, None when all of it is known.
+
+        Raises Malformed, UpdateRefused, InvalidInput for a gap, Unavailable, EngineFailed.
+        """
+        async with self._turn:
+            examined = await self._workshop.examine(self._state, load.update)
+            return await self._admit(load, examined)
+
+    async def bring_edit(self, load: Load, plan: Plan, client_id: int, check: Callable[[], None]) -> Accepted | None:
+        """Make an edit by a plan and take it in; `check` may still object before. Raises as `bring`, and as both do."""
+        async with self._turn:
+            examined = await self._workshop.plan(self._state, plan, client_id)
+            check()
+            return await self._admit(load, examined)
+
+    def _state(self) -> bytes:
+        if not self._host.is_open():
+            raise Unavailable(_CLOSING)
+        self._exchange.flush()
+        return self._exchange.intake.replica.diff()
+
+    async def _admit(self, load: Load, examined: Examined) -> Accepted | None:
+        if not self._host.is_open():
+            raise Unavailable(_CLOSING)
+        admission = Admission(self._exchange, load, examined)
+        admission.begin()
+        self._admission = admission
+        try:
+            while self._admission is admission and admission.step():
+                self._host.changed()
+                await asyncio.sleep(0)
+        except UpdateRefused:
+            self._exchange.intake.shut()
+            raise
+        if self._admission is not admission:
+            raise Unavailable(_CLOSING)
+        self._admission = None
+        admission.end()
+        self._host.changed()
+        return admission.last
+
+    async def _bring_of_session(self, load: Load) -> None:
+        session, slot = load.session, load.slot
+        if session is None or slot is None or session.id not in self._exchange.sessions:
+            return  # who left has it still, and brings it again
+        try:
+            await self.bring(load)
+        except UpdateRefused as refusal:
+            self._exchange.refuse(session, slot, refusal)
+        except Malformed as error:
+            session.outbox.close(4400, f"Not a message of this protocol: {error}.")
+        except InvalidInput:
+            # It would wait with all that its author types on; a new conversation begins with what is missing.
+            session.outbox.close(1013, "Too much was sent ahead of a missing change.")
+        except Unavailable as error:
+            session.outbox.close(1013, str(error))
+        except EngineFailed:
+            session.outbox.close(4400, "This change could not be applied.")
+            self._host.failed()
+
+    def close(self) -> None:
+        """Take in at once what is on its way in, and give the rest up: its authors have it still."""
+        admission, self._admission = self._admission, None
+        try:
+            while admission is not None and admission.step():
+                pass
+            if admission is not None:
+                admission.end()
+        except UpdateRefused:
+            self._exchange.intake.shut()
+        except EngineFailed:
+            self._exchange.intake.withdraw()
+        self._cancel()
+
+    def abandon(self) -> None:
+        """Give all of it up: the replica is not to be used again."""
+        self._admission = None
+        self._exchange.intake.withdraw()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
