@@ -55,6 +55,11 @@ class CoscribeServer:
         return self._process.pid
 
     @property
+    def memory_bytes(self) -> int:
+        """What it holds of the machine's memory."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started and not ended since."""
         return self._process is not None

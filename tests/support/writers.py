@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from tests.support.ledger import Ledger
 from tests.support.server import CoscribeServer
+from tests.support.sick_disk import refused
 from tests.support.typist import Typist
 
 # Words that are under way at any moment, so that whatever happens finds some between write and ack.
@@ -53,9 +54,10 @@ class Writer:
             self.note_acks()
 
     def note_acks(self) -> None:
-        """Write into the ledger what the acks of this connection cover."""
-        covered = [count for frame, count in self._frames.items() if frame <= self.typist.acked]
-        self.ledger.acked(self.name, max(covered, default=self._at_first if self.typist.acked else 0))
+        """Write into the ledger what the acks of this connection cover, up to a frame that was refused."""
+        settled = min([self.typist.acked, *(frame - 1 for frame in refused(self.typist))])
+        covered = [count for frame, count in self._frames.items() if frame <= settled]
+        self.ledger.acked(self.name, max(covered, default=self._at_first if settled > 0 else 0))
 
     async def wait_saved(self) -> None:
         """Wait until everything is shown as saved, and write that down."""

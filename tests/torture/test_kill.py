@@ -33,7 +33,7 @@ async def test_kills_lose_no_acked_word(proof: Proof, tmp_path: Path) -> None:
     rng = random.Random(_SEED)
     trap = failpoints.Trap(tmp_path / "fail-at")
     server = CoscribeServer(tmp_path, command=failing_server.COMMAND, fail_at=trap.file, snapshot_every=40)
-    rounds = proof.rounds(6, 200)
+    rounds = proof.rounds(4, 200)
     with server, Ledger(tmp_path / "ledger") as ledger:
         documents = [new_document(server), new_document(server)]
         writers = [

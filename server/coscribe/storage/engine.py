@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -17,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from coscribe.errors import InvalidInput, Unavailable
+from coscribe.storage.same_file import SameFile
 
 # How long a writer of another process may keep us waiting. The room holds its entries meanwhile and tries
 # again.
@@ -61,16 +63,18 @@ class Database:
     process queue here and never meet "database is locked"; its readers cannot write and see the last commit.
     """
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, file: SameFile | None = None) -> None:
         self._writer = writer
         self._reader = reader
+        self._file = file
 
     @classmethod
     def open(cls, url: str) -> Database:
         """The database at a SQLAlchemy URL; InvalidInput when the URL is no good."""
         parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return cls(_sqlite_writer(parsed), _sqlite_reader(parsed))
+            file = SameFile(Path(parsed.database or ""))
+            return cls(_sqlite_writer(parsed, file), _sqlite_reader(parsed), file)
         engine = create_async_engine(
             parsed,
             pool_size=POSTGRES_CONNECTIONS,
@@ -93,11 +97,18 @@ class Database:
         """
         try:
             async with self._writer.begin() as connection:
+                self._check_file()
                 yield connection
+            self._check_file()
         except IntegrityError:
             raise
         except FAULTS as error:
             raise Unavailable("Storage cannot be written to at the moment.") from error
+
+    def _check_file(self) -> None:
+        """Nothing may be called stored that went into a file which is not there any more (rule D3)."""
+        if self._file is not None:
+            self._file.check()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -150,9 +161,11 @@ def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert 
 _WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 
 
-def _sqlite_writer(url: URL) -> AsyncEngine:
+def _sqlite_writer(url: URL, file: SameFile) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S)
     _prepare_sqlite(engine.sync_engine, "foreign_keys=ON", *_WRITER_PRAGMAS)
+    # Called after the pragmas, of which one has made the write-ahead log.
+    event.listen(engine.sync_engine, "connect", lambda _connection, _record: file.opened())
     return engine
 
 
