@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.simulation.log import MemoryLog
-from tests.simulation.world import REST, World
+from tests.simulation.server import REST
+from tests.simulation.world import World
 
 from coscribe.core.exchange import REST_SESSION
 from coscribe.core.update import scan, scan_state_vector
@@ -17,9 +18,9 @@ def check(world: World) -> None:
     text = texts["server"]
     assert "\r" not in text
     world.words.check(text)
-    intake = world.exchange.intake
+    intake = world.server.exchange.intake
     assert intake.is_settled
-    assert (intake.seq, intake.unsaved_bytes) == (world.log.seq, 0)
+    assert (intake.seq, intake.unsaved_bytes) == (world.server.log.seq, 0)
     clocks = scan_state_vector(intake.replica.state_vector())
     assert clocks == intake.replica.clocks
     for client in world.clients:
@@ -27,7 +28,7 @@ def check(world: World) -> None:
         assert client.line is not None
         assert not client.line.session.is_owed
         assert not client.unsaved or not client.is_ours, "what was sent is settled, and still counts as unsaved"
-    check_authors(world, world.log)
+    check_authors(world, world.server.log)
 
 
 def check_authors(world: World, log: MemoryLog) -> None:

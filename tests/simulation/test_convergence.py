@@ -54,7 +54,9 @@ def test_yjs_reads_the_same_texts_from_the_logs(proof: Proof) -> None:
     assert node is not None, "Node.js is needed"
     worlds = {seed: lived(seed) for seed in range(proof.rounds(40, 1_000))}
     lines = [
-        json.dumps({"seed": seed, "payloads": [b64encode(entry.payload).decode() for entry in world.log.entries]})
+        json.dumps(
+            {"seed": seed, "payloads": [b64encode(entry.payload).decode() for entry in world.server.log.entries]}
+        )
         for seed, world in worlds.items()
     ]
 
@@ -62,5 +64,6 @@ def test_yjs_reads_the_same_texts_from_the_logs(proof: Proof) -> None:
 
     found = {told["seed"]: told["sha256"] for told in map(json.loads, run.stdout.splitlines())}
     assert found == {
-        seed: hashlib.sha256(world.exchange.intake.replica.text.encode()).hexdigest() for seed, world in worlds.items()
+        seed: hashlib.sha256(world.server.exchange.intake.replica.text.encode()).hexdigest()
+        for seed, world in worlds.items()
     }

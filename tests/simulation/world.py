@@ -9,29 +9,21 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from datetime import timedelta
 
 from tests.simulation.clients import NOISE, Client, Line
-from tests.simulation.log import DOCUMENT, GENERATION, MemoryLog
+from tests.simulation.server import Server
 from tests.simulation.viewers import Viewer
-from tests.simulation.words import Words, some_noise
-from tests.support.people import HELLO, NOW, ROOM, a_session
+from tests.simulation.words import Words
+from tests.support.people import HELLO, a_session
 
-from coscribe.core.exchange import Exchange
-from coscribe.core.intake import Intake, Limits
 from coscribe.core.replica import Replica
-from coscribe.core.splices import Splice
-from coscribe.model import Principal, PrincipalKind, Role, Snapshot
-from coscribe.rooms.feed import Feed, Position, Sources, TextChange
-from coscribe.rooms.history import replica_at
-from coscribe.rooms.replay import Replayer
+from coscribe.model import Principal, PrincipalKind, Role
 
 STEPS = 150
 # Small enough that a line that lags turns its session stale now and then.
 OUTBOX_BYTES = 400
 # A handshake takes three; what asks again and again never ends.
 MOST_ROUNDS = 50
-REST = Principal("rest", PrincipalKind.TOKEN, "Script", 0)
 
 
 class World:
@@ -42,16 +34,14 @@ class World:
         self.noise = NOISE + (["\r\n", "\r"] if seed % 4 == 0 else [])
         self.has_forks = seed % 3 == 0
         self.words = Words()
-        self.log = MemoryLog()
+        self.server = Server(self.rng, self.words)
         self.clients = [self._a_client(index) for index in range(self.rng.randrange(2, 7))]
-        self.viewers = [Viewer(self.log), Viewer(self.log)]
+        self.viewers = [Viewer(self.server.log), Viewer(self.server.log)]
         self.ghosts: list[Line] = []
         self.lived: dict[str, int] = dict.fromkeys(
             ("stale", "crashes", "refusals", "lost answers", "faults", "forks"), 0
         )
-        self._clock = NOW
         self._lines = 0
-        self._written: list[tuple[int, str]] = []
 
     def _a_client(self, index: int) -> Client:
         principal = Principal(f"p{index}", PrincipalKind.GUEST, f"P{index}", 0)
@@ -59,110 +49,45 @@ class World:
 
     async def run(self) -> None:
         """Live through all steps, then let everything arrive."""
-        await self.start()
+        await self.server.start()
         actions = {
             self.type: 30, self.delete: 5, self.up: 30, self.down: 14, self.turn: 20, self.commit: 8, self.line: 4,
             self.read: 3, self.rest: 2, self.ghost: 2, self.demote: 1, self.crash: 1, self.snapshot: 1,
             self.ask: 1, self.perish: 2, self.clone: 1 if self.has_forks else 0,
         }  # fmt: skip
         for action in self.rng.choices(list(actions), list(actions.values()), k=STEPS):
-            self._clock += timedelta(seconds=self.rng.choice((0, 0, 0, 1, -86_400, 86_400)))
             await action()
         await self.settle()
+        self.lived["lost answers"] = self.server.lost_answers
 
     # The server
 
-    async def start(self) -> None:
-        """Open the document from its log, as the registry does."""
-        replica = await self._replica_at(self.log.seq)
-        limits = Limits(ROOM, ROOM)
-        owners = await self.log.client_ids(DOCUMENT, GENERATION)
-        intake = Intake(replica, seq=self.log.seq, owners=owners, limits=limits, now=lambda: self._clock)
-        self.exchange = Exchange(GENERATION, intake)
-        replayer = Replayer(self.log, self.log, DOCUMENT, GENERATION)
-
-        async def no_activities(_after: int, _seq: int) -> list[object]:
-            return []
-
-        sources = Sources(lambda: ("", str(intake.text)), list, replayer.changes, no_activities)
-        self.feed = Feed(Position(GENERATION, self.log.seq, 0), sources)
-        self._written.clear()
-
-    async def _replica_at(self, seq: int) -> Replica:
-        """The document at a seq, under a client id that the seed gives."""
-        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
-        return Replica(self.rng.randrange(2, 2**32), state)
-
     async def crash(self) -> None:
-        """The process is gone; a commit that it was waiting for may have landed."""
+        """All lines and streams end."""
         self.lived["crashes"] += 1
-        if self.rng.random() < 0.5:
-            self.log.commit(self.exchange.intake.take())
         for client in self.clients:
             await self._break(client)
         for viewer in self.viewers:
             viewer.cut()
         self.ghosts.clear()
-        await self.start()
+        await self.server.crash()
 
     async def turn(self) -> None:
-        self.exchange.flush()
+        self.server.exchange.flush()
 
     async def commit(self) -> None:
-        """The log finishes what it was given before, is given what there is, or its answer is lost."""
-        intake = self.exchange.intake
-        match self.rng.randrange(8):
-            case 0 | 1:
-                intake.take()
-            case 2:
-                self.lived["lost answers"] += bool(self.log.commit(intake.take()) <= self.log.seq)
-            case _:
-                self.finish()
-
-    def finish(self) -> None:
-        """A commit and its answer: acks, events of the feed, answers to writers over REST."""
-        intake = self.exchange.intake
-        batches = intake.take()
-        if not batches:
-            return
-        first = self.log.commit(batches)
-        before = first - 1
-        commits = intake.committed(first)
-        self.exchange.acknowledge(commits)
-        for commit in commits:
-            author = commit.authors[0] if len(commit.authors) == 1 else None
-            self.feed.publish_text(TextChange(before, commit.seq, author, commit.ops))
-            before = commit.seq
-        self.words.acked |= {word for ticket, word in self._written if ticket <= intake.durable}
+        self.server.commit()
 
     async def snapshot(self) -> None:
-        """A snapshot of some past position; a later one may be damaged, which leaves this one to be read."""
-        seq = self.rng.randrange(self.log.seq + 1)
-        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
-        kept = [one for one in self.log.snapshots if one.seq < seq]
-        self.log.snapshots = [*kept, Snapshot(DOCUMENT, GENERATION, seq, "yjs-v1", "", state)]
+        await self.server.snapshot()
+
+    async def rest(self) -> None:
+        await self.server.write(self.noise[: len(NOISE)])
 
     async def ask(self) -> None:
         """What the room does once a minute, and when it is quiet."""
-        self.exchange.ask_all()
-        self.exchange.tell_digest()
-
-    async def rest(self) -> None:
-        """A script edits over REST: the text as it is, or as it was at some seq."""
-        word = self.words.next(REST)
-
-        def plan(text: str) -> list[Splice]:
-            start, stop = some_noise(self.rng, text)
-            return [Splice(start, stop - start, self.rng.choice(self.noise[:20]) + word)]
-
-        if self.rng.random() < 0.5:
-            self.exchange.edit(REST, plan)
-        else:
-            base = await self._replica_at(self.rng.randrange(self.log.seq + 1))
-            self.exchange.submit(REST, base.edit(plan(base.text))[0])
-        # Its writer has it told as saved or not at all, and does not try again.
-        self.words.shelved.add(word)
-        self._written.append((self.exchange.intake.tickets, word))
+        self.server.exchange.ask_all()
+        self.server.exchange.tell_digest()
 
     # Lines and people
 
@@ -186,7 +111,7 @@ class World:
     def _receive(self, line: Line, frames: list[bytes]) -> None:
         for frame in frames:
             if line.session.outbox.closing is None:
-                self.exchange.receive(line.session, frame)
+                self.server.exchange.receive(line.session, frame)
 
     def _fate(self, way: deque[bytes], client: Client) -> list[bytes]:
         """The next frame on a line, and what a bad line makes of it."""
@@ -215,7 +140,7 @@ class World:
         line.down.extend(line.session.outbox.take())
         if line.session.outbox.is_stale:
             self.lived["stale"] += 1
-            self.exchange.drained(line.session)
+            self.server.exchange.drained(line.session)
             line.down.extend(line.session.outbox.take())
 
     async def _hear(self, client: Client, most: int) -> None:
@@ -256,7 +181,7 @@ class World:
         if self.rng.random() < 0.3:
             self.ghosts.append(line)  # the server has not noticed, and frames are still on their way to it
         else:
-            self.exchange.leave(line.session)
+            self.server.exchange.leave(line.session)
 
     async def ghost(self) -> None:
         """A line that its client gave up delivers late, and dies."""
@@ -264,13 +189,13 @@ class World:
             return
         line = self.ghosts.pop(self.rng.randrange(len(self.ghosts)))
         self._receive(line, [line.up.popleft() for _ in range(self.rng.randrange(len(line.up) + 1))])
-        self.exchange.leave(line.session)
+        self.server.exchange.leave(line.session)
 
     def _connect(self, client: Client) -> None:
         self._lines += 1
         session = a_session(f"s{self._lines}", client.principal, ours=False, limit=OUTBOX_BYTES)
         client.line = Line(session)
-        self.exchange.join(session)
+        self.server.exchange.join(session)
         if client.is_ours:
             client.line.up.append(HELLO)
         client.ask()
@@ -302,7 +227,7 @@ class World:
 
     async def read(self) -> None:
         viewer = self.rng.choice(self.viewers)
-        await viewer.read(self.feed)
+        await viewer.read(self.server.feed)
         if self.rng.random() < 0.3:
             viewer.cut()
 
@@ -315,14 +240,14 @@ class World:
         for client in self.clients:
             await self._break(client)
         for line in self.ghosts:
-            self.exchange.leave(line.session)
+            self.server.exchange.leave(line.session)
         await self._exchange_all()
-        self.exchange.tell_digest()
-        self.exchange.ask_all()
+        self.server.exchange.tell_digest()
+        self.server.exchange.ask_all()
         await self._exchange_all()
         for viewer in self.viewers:
             viewer.cut()
-            await viewer.read(self.feed)
+            await viewer.read(self.server.feed)
 
     async def _exchange_all(self) -> None:
         quiet = 0
@@ -338,11 +263,11 @@ class World:
                 quiet = 0 if line.up else quiet
                 self._receive(line, list(line.up))
                 line.up.clear()
-                self.exchange.flush()
+                self.server.exchange.flush()
                 self._pull(client)
                 quiet = 0 if line.down else quiet
                 await self._hear_all(client, line)
-            self.finish()
+            self.server.finish()
         raise AssertionError("the world does not come to rest")
 
     async def _hear_all(self, client: Client, line: Line) -> None:
@@ -354,10 +279,10 @@ class World:
     def texts(self) -> dict[str, str]:
         """Everybody's text; that of the log alone is read without any snapshot."""
         replayed = Replica(1)
-        replayed.load([entry.payload for entry in self.log.entries])
+        replayed.load([entry.payload for entry in self.server.log.entries])
         return {
-            "server": self.exchange.intake.replica.text,
-            "committed": str(self.exchange.intake.text),
+            "server": self.server.exchange.intake.replica.text,
+            "committed": str(self.server.exchange.intake.text),
             "replayed": replayed.text,
             **{f"viewer {index}": viewer.text for index, viewer in enumerate(self.viewers)},
             **{f"client {index}": str(client.text) for index, client in enumerate(self.clients)},

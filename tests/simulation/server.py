@@ -1,0 +1,118 @@
+"""The simulator's one server: exchange, log and feed of a document, as the room puts them together."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from tests.simulation.log import DOCUMENT, GENERATION, MemoryLog
+from tests.simulation.words import WORD, Words, some_noise
+from tests.support.people import NOW, ROOM
+
+from coscribe.core.exchange import Exchange
+from coscribe.core.intake import Intake, Limits
+from coscribe.core.replica import Replica
+from coscribe.core.splices import Splice
+from coscribe.model import Principal, PrincipalKind, Snapshot
+from coscribe.rooms.feed import Feed, Position, Sources, TextChange
+from coscribe.rooms.history import replica_at
+from coscribe.rooms.replay import Replayer
+
+REST = Principal("rest", PrincipalKind.TOKEN, "Script", 0)
+
+
+class Server:
+    """What is in memory goes with `crash`; the log stays."""
+
+    def __init__(self, rng: random.Random, words: Words) -> None:
+        self.log = MemoryLog()
+        self.lost_answers = 0
+        self._rng = rng
+        self._words = words
+        self._now = NOW
+        self._written: list[tuple[int, str]] = []
+
+    def clock(self) -> datetime:
+        """The time, which jumps."""
+        self._now += timedelta(seconds=self._rng.choice((0, 0, 0, 1, -86_400, 86_400)))
+        return self._now
+
+    async def start(self) -> None:
+        """Open the document from its log, as the registry does."""
+        replica = await self._replica_at(self.log.seq)
+        limits = Limits(ROOM, ROOM)
+        lost = self._words.acked - set(WORD.findall(replica.text))
+        assert not lost, f"I1: acked before it was committed, and lost: {sorted(lost)}"
+        owners = await self.log.client_ids(DOCUMENT, GENERATION)
+        intake = Intake(replica, seq=self.log.seq, owners=owners, limits=limits, now=self.clock)
+        self.exchange = Exchange(GENERATION, intake)
+        replayer = Replayer(self.log, self.log, DOCUMENT, GENERATION)
+
+        async def no_activities(_after: int, _seq: int) -> list[object]:
+            return []
+
+        sources = Sources(lambda: ("", str(intake.text)), list, replayer.changes, no_activities)
+        self.feed = Feed(Position(GENERATION, self.log.seq, 0), sources)
+        self._written.clear()
+
+    async def _replica_at(self, seq: int) -> Replica:
+        """The document at a seq, under a client id that the seed gives."""
+        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
+        return Replica(self._rng.randrange(2, 2**32), state)
+
+    async def crash(self) -> None:
+        """The process is gone; a commit that it was waiting for may have landed."""
+        if self._rng.random() < 0.5:
+            self.log.commit(self.exchange.intake.take())
+        await self.start()
+
+    def commit(self) -> None:
+        """The log finishes what it was given before, is given what there is, or its answer is lost."""
+        intake = self.exchange.intake
+        match self._rng.randrange(8):
+            case 0 | 1:
+                intake.take()
+            case 2:
+                self.lost_answers += self.log.commit(intake.take()) <= self.log.seq
+            case _:
+                self.finish()
+
+    def finish(self) -> None:
+        """A commit and its answer: acks, events of the feed, answers to writers over REST."""
+        intake = self.exchange.intake
+        batches = intake.take()
+        if not batches:
+            return
+        first = self.log.commit(batches)
+        before = first - 1
+        commits = intake.committed(first)
+        self.exchange.acknowledge(commits)
+        for commit in commits:
+            author = commit.authors[0] if len(commit.authors) == 1 else None
+            self.feed.publish_text(TextChange(before, commit.seq, author, commit.ops))
+            before = commit.seq
+        self._words.acked |= {word for ticket, word in self._written if ticket <= intake.durable}
+
+    async def snapshot(self) -> None:
+        """A snapshot of some past position; a later one may be damaged, which leaves this one to be read."""
+        seq = self._rng.randrange(self.log.seq + 1)
+        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
+        kept = [one for one in self.log.snapshots if one.seq < seq]
+        self.log.snapshots = [*kept, Snapshot(DOCUMENT, GENERATION, seq, "yjs-v1", "", state)]
+
+    async def write(self, noise: list[str]) -> None:
+        """A script edits over REST: the text as it is, or as it was at some seq."""
+        word = self._words.next(REST)
+
+        def plan(text: str) -> list[Splice]:
+            start, stop = some_noise(self._rng, text)
+            return [Splice(start, stop - start, self._rng.choice(noise) + word)]
+
+        if self._rng.random() < 0.5:
+            self.exchange.edit(REST, plan)
+        else:
+            base = await self._replica_at(self._rng.randrange(self.log.seq + 1))
+            self.exchange.submit(REST, base.edit(plan(base.text))[0])
+        # Its writer has it told as saved or not at all, and does not try again.
+        self._words.shelved.add(word)
+        self._written.append((self.exchange.intake.tickets, word))
