@@ -11,20 +11,30 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.ledger import Ledger
 from tests.support.server import CoscribeServer
 from tests.support.sound import check_file
+from tests.support.typist import Typist
 from tests.support.viewer import Viewer
 from tests.support.writers import Writer, meet, new_guest
 
 
 async def people(
-    server: CoscribeServer, document_id: str, ledger: Ledger, names: str, proxy: FaultProxy | None = None
+    server: CoscribeServer,
+    document_id: str,
+    ledger: Ledger,
+    names: str,
+    proxy: FaultProxy | None = None,
+    *,
+    kind: type[Typist] = Typist,
 ) -> list[Writer]:
     """A connected author for each letter, behind the proxy if there is one; a word of each is saved."""
     url = socket_url(server, document_id)
+    url = proxy.through(url) if proxy else url
     writers = []
     for name in names:
         # Without an Origin, which would not be that of the proxy's port.
         headers = {"Cookie": new_guest(server, name)["Cookie"]}
-        writers.append(Writer(name, proxy.through(url) if proxy else url, ledger, headers=headers))
+        writer = Writer(name, url, ledger)
+        writer.typist = kind(url, headers=headers)
+        writers.append(writer)
     for writer in writers:
         await writer.connect()
         await writer.write()
