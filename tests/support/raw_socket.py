@@ -95,12 +95,11 @@ class RawSocket:
         return int(head.split(b" ", 2)[1])
 
     async def close_code(self) -> int:
-        """The code that the server closes with, 0 when it hangs up without one."""
-        code = 0
+        """The code that the server closes with, 0 when it hangs up or closes without one."""
         while found := await self.frame():
             if found.opcode == CLOSE:
-                code = int.from_bytes(found.payload[:2], "big")
-        return code
+                return int.from_bytes(found.payload[:2], "big")
+        return 0
 
     async def frame(self) -> Frame | None:
         """The next frame, None when the server has ended the connection."""
