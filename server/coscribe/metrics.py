@@ -18,12 +18,12 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_1_0_0
 
 _OTHER = "other"
 _LIMITS = (
-    "client_id", "clock", "content", "order", "role", "root", "max_bytes_per_s", "max_connections",
-    "max_connections_per_address", "max_document_bytes", "max_documents_per_guest", "max_feed_readers",
-    "max_feed_readers_per_principal", "max_frame_bytes", "max_guests_per_minute", "max_memory_bytes",
-    "max_messages_per_principal_per_s", "max_messages_per_s", "max_sessions_per_document",
-    "max_sessions_per_principal", "max_unsaved_bytes", "max_unsaved_total_bytes", "max_update_bytes",
-    "max_writes_per_s", _OTHER,
+    "client", "client_id", "clients", "clock", "content", "fork", "fragments", "order", "role", "root", "work",
+    "max_bytes_per_s", "max_connections", "max_connections_per_address", "max_document_bytes",
+    "max_documents_per_guest", "max_feed_readers", "max_feed_readers_per_principal", "max_frame_bytes",
+    "max_guests_per_minute", "max_memory_bytes", "max_messages_per_principal_per_s", "max_messages_per_s",
+    "max_sessions_per_document", "max_sessions_per_principal", "max_unsaved_bytes", "max_unsaved_total_bytes",
+    "max_update_bytes", "max_writes_per_s", _OTHER,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from coscribe.errors import TooLarge
 
 _LIMIT = "max_frame_bytes"
 # A body of which nothing comes for so long will not come: its memory is worth more (threat: slow bodies).
-_NEXT_WITHIN_S = 20.0
+NEXT_WITHIN_S = 20.0
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -84,7 +84,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 async def _in_time(receive: Receive) -> Message:
     try:
-        async with asyncio.timeout(_NEXT_WITHIN_S):
+        async with asyncio.timeout(NEXT_WITHIN_S):
             return await receive()
     except TimeoutError:
         raise HTTPException(408, "The rest of the request did not come.") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import resource
 from asyncio import Transport
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -145,8 +146,6 @@ def _refusal(limit: str) -> bytes:
 def open_files() -> int:
     """How many files the process may have open; the most that the system allows is asked for first."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
+    with suppress(ValueError, OSError):  # some systems name a higher limit than they grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        pass  # some systems name a higher limit than they grant
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from coscribe.api.wiring import Wired, Wiring
 from coscribe.metrics import CONTENT_TYPE
-from coscribe.rooms.room import Phase
+from coscribe.rooms.phase import Phase
 
 router = APIRouter(include_in_schema=False)
 
