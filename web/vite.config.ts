@@ -12,7 +12,12 @@ export default defineConfig({
     manifest: true,
     target: 'es2022',
     rolldownOptions: {
-      input: { index: at('index.html'), document: at('document.html'), read: at('src/read.ts') },
+      input: {
+        index: at('index.html'),
+        document: at('document.html'),
+        recover: at('recover.html'),
+        read: at('src/read.ts'),
+      },
     },
   },
   // Replaced by the server with a fresh nonce in every response.

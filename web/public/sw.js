@@ -8,10 +8,13 @@ const PATIENCE_MS = 3_000
 const MOST_FILES = 60
 const DOCUMENT_PAGE = '/d/'
 const HOME_PAGE = '/'
+/** What is not on the server must be seen without the server. */
+const RECOVER_PAGE = '/recover'
 
 /** The key under which a page is kept, null for pages that are not. Every document has the same page. */
 const pageKey = path => {
   if (path.startsWith('/d/') || path === '/new') return DOCUMENT_PAGE
+  if (path === '/recover') return RECOVER_PAGE
   return path === '/' || path === '/trash' ? HOME_PAGE : null
 }
 
@@ -61,6 +64,18 @@ const keepFiles = async paths => {
   for (const old of files.slice(0, Math.max(0, files.length - MOST_FILES))) await cache.delete(old)
 }
 
+/** Takes the page of what is not saved with all its files; again when it names files of a new build. */
+const keepRecovery = async () => {
+  const kept = await caches.match(RECOVER_PAGE)
+  if (kept && (await Promise.all(filesIn(await kept.text()).map(name => caches.match(name)))).every(Boolean)) return
+  const response = await fetch(RECOVER_PAGE)
+  if (!response.ok) return
+  await keepFiles(filesIn(await response.clone().text()))
+  await keep(RECOVER_PAGE, response)
+}
+
+const filesIn = html => html.match(/\/assets\/[^"]+/g) ?? []
+
 addEventListener('install', () => skipWaiting())
 
 addEventListener('activate', event => {
@@ -69,7 +84,7 @@ addEventListener('activate', event => {
 
 addEventListener('message', event => {
   const { files, page: path } = event.data
-  event.waitUntil(Promise.all([keepFiles(files), keepPage(path)]))
+  event.waitUntil(Promise.all([keepFiles(files), keepPage(path), keepRecovery()]))
 })
 
 addEventListener('fetch', event => {

@@ -8,18 +8,21 @@ import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { Bar } from './page/document/bar'
 import { doc, ending, title } from './page/document/desk'
-import { Ended } from './page/document/ended'
 import { announceJoins } from './page/document/joins'
 import { listen } from './page/document/keyboard'
 import { Sheets } from './page/document/lazy-sheets'
-import { Notices } from './page/document/notices'
+import { loadStandingBars, Notices } from './page/document/notices'
 import { open } from './page/document/open'
 import { Toolbar } from './page/document/toolbar'
 import { arrange } from './page/document/views'
+import { lazily } from './page/lazy'
 import { loadMe, MeDialog } from './page/me'
 import { place } from './page/place'
 import { Toasts } from './page/toast'
 import { keepForOffline } from './page/worker'
+
+const loadEnded = () => import('./page/document/ended').then(part => part.Ended)
+const Ended = lazily(() => ending.value !== null, loadEnded)
 
 const Overlays = () => (
   <>
@@ -49,4 +52,4 @@ effect(() => {
 })
 
 loadMe().catch((failed: unknown) => console.warn('Who we are is not known yet.', failed))
-keepForOffline()
+keepForOffline(loadEnded, loadStandingBars)

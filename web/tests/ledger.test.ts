@@ -117,7 +117,7 @@ describe('the save state is never ahead of the ack', () => {
 
   test('a server that can not store says so until its next ack', () => {
     const ledger = settled()
-    ledger.degraded()
+    ledger.degraded(true)
     expect(ledger.saveState('open', true)).toBe('saved')
     ledger.changed()
     ledger.sent()

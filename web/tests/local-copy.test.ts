@@ -1,8 +1,19 @@
+import 'fake-indexeddb/auto'
 import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
-import { openDatabase, removeCopy, UPDATES } from '../src/sync/database'
+import {
+  asPromise,
+  openDatabase,
+  removeSavedCopy,
+  TEXTS,
+  UNSAVED,
+  UPDATES,
+  type Why,
+  withDatabase,
+} from '../src/sync/database'
 import { type CopyState, LocalCopy, OPEN_WITHIN_MS } from '../src/sync/local-copy'
+import { partsOf } from '../src/sync/news'
 
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory()
@@ -39,9 +50,9 @@ async function textIn(document: string, generation: number): Promise<string> {
   return doc.getText('content').toString()
 }
 
-async function rows(): Promise<number> {
+async function rows(store = UPDATES): Promise<number> {
   const database = await openDatabase()
-  const count = database.transaction(UPDATES).objectStore(UPDATES).count()
+  const count = database.transaction(store).objectStore(store).count()
   return new Promise(resolve => {
     count.onsuccess = () => {
       database.close()
@@ -53,7 +64,7 @@ async function rows(): Promise<number> {
 test('a change is written at once and read back', async () => {
   const copy = new LocalCopy('d', 1)
   const doc = keptIn(copy)
-  expect(await copy.load(doc)).toBe(false)
+  expect(await copy.load(doc)).toEqual({ found: false, unsaved: 0, replaced: false })
   doc.getText('content').insert(0, 'offline 😀')
   expect(copy.state.value).toBe('writing')
   await kept(copy)
@@ -163,16 +174,105 @@ test('forgetting removes every generation and stores nothing more', async () => 
   expect(await rows()).toBe(0)
 })
 
-test('a copy that no page has open is removed, and no other', async () => {
+test('a copy that no page has open is removed once it is saved, and no other', async () => {
   for (const document of ['gone', 'stays']) {
     const copy = new LocalCopy(document, 1)
     copy.keepLocal(updateOf(document))
     await kept(copy)
     copy.close()
   }
-  await removeCopy('gone')
+  await removeSavedCopy('gone')
+  expect(await textIn('gone', 1)).toBe('gone')
+  await saved('gone')
+  await removeSavedCopy('gone')
   expect(await textIn('gone', 1)).toBe('')
   expect(await textIn('stays', 1)).toBe('stays')
+})
+
+describe('what the server does not have', () => {
+  test('is written together with the change, counted on the next visit and gone once it is stored', async () => {
+    const copy = new LocalCopy('d', 1)
+    const doc = keptIn(copy)
+    await copy.load(doc)
+    for (const letter of 'abc') doc.getText('content').insert(0, letter)
+    await kept(copy)
+    expect(copy.unsaved).not.toEqual([])
+    copy.close()
+    const later = new LocalCopy('d', 1)
+    expect((await later.load(new Y.Doc())).unsaved).toBe(3)
+    later.stored()
+    later.flush()
+    await vi.waitFor(async () => expect(await rows(UNSAVED)).toBe(0))
+    expect(later.unsaved).toEqual([])
+    expect(await textIn('d', 1)).toBe('cba')
+  })
+
+  test('keeps what was made after the ack', async () => {
+    const copy = new LocalCopy('d', 1)
+    const doc = keptIn(copy)
+    await copy.load(doc)
+    doc.getText('content').insert(0, 'one ')
+    await kept(copy)
+    copy.stored()
+    doc.getText('content').insert(4, 'two')
+    await kept(copy)
+    copy.close()
+    const [open] = await readAll<{ update: Uint8Array; changes: number }>(UNSAVED)
+    expect(partsOf(Y.encodeStateAsUpdate(doc), open ? [open.update] : [])).toEqual(['two'])
+    expect(open?.changes).toBe(1)
+  })
+
+  test('is waited for, but not longer than 100 ms', async () => {
+    const copy = new LocalCopy('d', 1)
+    copy.keepLocal(updateOf('x'))
+    await copy.written()
+    expect(await rows(UNSAVED)).toBe(1)
+    lateDatabase()
+    const late = new LocalCopy('e', 1)
+    late.keepLocal(updateOf('x'))
+    const began = performance.now()
+    await late.written()
+    expect(performance.now() - began).toBeGreaterThan(90)
+    expect(late.state.value).toBe('writing')
+  })
+
+  test('becomes one row above 1,000', async () => {
+    const copy = new LocalCopy('d', 1)
+    const doc = keptIn(copy)
+    await copy.load(doc)
+    for (let index = 0; index < 1_001; index++) {
+      doc.getText('content').insert(index, 'x')
+      await kept(copy)
+    }
+    await vi.waitFor(async () => expect(await rows(UNSAVED)).toBe(1))
+    expect((await readAll<{ changes: number }>(UNSAVED))[0]?.changes).toBe(1_001)
+  })
+})
+
+test('a new lineage finds that an older one was replaced, once', async () => {
+  for (const generation of [1, 2]) {
+    const copy = new LocalCopy('d', generation)
+    expect((await copy.load(keptIn(copy))).replaced).toBe(generation === 2)
+    copy.close()
+  }
+  const again = new LocalCopy('d', 2)
+  expect((await again.load(new Y.Doc())).replaced).toBe(false)
+})
+
+test('starting over replaces what was there and sets a text aside', async () => {
+  const copy = new LocalCopy('d', 1)
+  await copy.load(keptIn(copy))
+  copy.keepLocal(updateOf('refused'))
+  await kept(copy)
+  const fresh = new Y.Doc()
+  fresh.getText('content').insert(0, 'theirs')
+  const why: Why = { kind: 'refused', reason: 'too large' }
+  const text = { id: 't', document: 'd', at: 1, why, text: 'refused', parts: ['refused'] }
+  copy.startOver(fresh, text)
+  copy.close()
+  await vi.waitFor(async () => expect(await readAll(TEXTS)).toEqual([text]))
+  expect([await rows(), await rows(UNSAVED)]).toEqual([1, 0])
+  expect(await textIn('d', 1)).toBe('theirs')
 })
 
 test('without a database it says so, and a document opens empty', async () => {
@@ -183,7 +283,7 @@ test('without a database it says so, and a document opens empty', async () => {
     },
   } as unknown as IDBFactory
   const copy = new LocalCopy('d', 1)
-  expect(await copy.load(new Y.Doc())).toBe(false)
+  expect((await copy.load(new Y.Doc())).found).toBe(false)
   copy.keepLocal(updateOf('x'))
   await reaches(copy, 'failed')
   expect(warn).toHaveBeenCalled()
@@ -215,6 +315,19 @@ function lateDatabase(): { open: () => void } {
       for (const request of requests) request()
     },
   }
+}
+
+/** The server has stored all that a document's copy holds. */
+async function saved(document: string): Promise<void> {
+  const copy = new LocalCopy(document, 1)
+  await copy.load(new Y.Doc())
+  copy.stored()
+  copy.close()
+  await vi.waitFor(async () => expect(await rows(UNSAVED)).toBe(1))
+}
+
+async function readAll<T>(store: string): Promise<T[]> {
+  return withDatabase(database => asPromise<T[]>(database.transaction(store).objectStore(store).getAll()))
 }
 
 function updateOf(text: string): Uint8Array {

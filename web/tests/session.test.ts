@@ -1,4 +1,5 @@
 // @vitest-environment jsdom
+import 'fake-indexeddb/auto'
 import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
@@ -6,6 +7,7 @@ import { backoff, isFinal } from '../src/sync/connection'
 import { sha256 } from '../src/sync/digest'
 import { type DocumentSession, type Notice, openDocument, type SaveState } from '../src/sync/index'
 import { OPEN_WITHIN_MS } from '../src/sync/local-copy'
+import { encodeStep2 } from '../src/sync/wire'
 import { Peer } from './support/peer'
 
 let peer: Peer
@@ -105,10 +107,10 @@ describe('saving', () => {
     session.onNotice(notice => notices.push(notice))
     session.text.insert(0, 'a')
     await counted(2)
-    peer.notice({ kind: 'refused', reason: 'viewers may not write', frame: 2 })
+    peer.notice({ kind: 'refused', reason: 'viewers may not write', frame: 2, limit: 'role' })
     peer.ack(2)
     await saves(session, 'unsaved')
-    expect(notices).toEqual([{ kind: 'refused', reason: 'viewers may not write', frame: 2 }])
+    expect(notices.map(({ limit }) => limit)).toEqual(['role'])
     peer.notice({ kind: 'role', reason: '', role: 'editor' })
     await counted(3)
     peer.ack(3)
@@ -285,13 +287,18 @@ describe('others', () => {
 })
 
 describe('the digest', () => {
-  test('the same state with another text asks for everything again and reports it once', async () => {
+  test('the same state with another text asks for everything again, and then says so, once', async () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue()
     const session = await openSettled()
+    const notices: Notice[] = []
+    session.onNotice(notice => notices.push(notice))
     peer.heard = []
     for (let round = 0; round < 2; round++) peer.digest(Y.encodeStateVector(session.doc), new Uint8Array(32))
-    await vi.waitFor(() => expect(peer.heard).toHaveLength(2))
-    expect(peer.heard[0]).toEqual(Uint8Array.of(0x00, 0x00, 1, 0))
+    expect(await peer.hears(0x00, 0x00)).toEqual(Uint8Array.of(0x00, 0x00, 1, 0))
+    expect(notices).toEqual([])
+    peer.send(encodeStep2(Y.encodeStateAsUpdate(peer.doc)))
+    await vi.waitFor(() => expect(notices).toEqual([{ kind: 'differs', reason: '' }]))
+    expect(peer.heard).toHaveLength(1)
     expect(warn).toHaveBeenCalledOnce()
   })
 

@@ -64,6 +64,7 @@ describe('what we read', () => {
       type: 'notice',
       notice: { kind: 'refused', reason: 'too large', frame: 2, limit: 'bytes' },
     })
+    expect(decodeMessage(hex(`73 0c ${ascii('{"kind":"x"}')}`))).toEqual({ type: 'notice', notice: null })
   })
 })
 
@@ -84,7 +85,7 @@ describe('what we refuse', () => {
     ['an awareness state that is no JSON', '01 05 01 01 01 01 7b'],
     ['an awareness state that is no object', '01 05 01 01 01 01 35'],
     ['a digest of 31 bytes', `72 01 00 ${'ab'.repeat(31)}`],
-    ['a notice of an unknown kind', `73 0c ${ascii('{"kind":"x"}')}`],
+    ['a notice of no kind', `73 02 ${ascii('{}')}`],
     ['a notice that is no object', '73 02 5b5d'],
   ]
   test.each(refused)('%s', (_what, bytes) => {

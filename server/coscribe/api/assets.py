@@ -54,6 +54,7 @@ class WebBuild:
 
     home: str
     document: str
+    recover: str
     read_scripts: tuple[str, ...]
     read_styles: tuple[str, ...]
     assets: dict[str, WebFile]
@@ -66,12 +67,14 @@ class WebBuild:
             manifest = json.loads((folder / ".vite" / "manifest.json").read_bytes())
             home = (folder / "index.html").read_text("utf-8")
             document = (folder / "document.html").read_text("utf-8")
+            recover = (folder / "recover.html").read_text("utf-8")
         except FileNotFoundError as error:
             raise CoscribeError("The web client is not built. Run `make web` first.") from error
         chunks = _chunks(manifest, _READ_PAGE)
         return cls(
             home=home,
             document=document,
+            recover=recover,
             read_scripts=tuple(f"/{chunk['file']}" for chunk in chunks),
             read_styles=tuple(dict.fromkeys(f"/{css}" for chunk in chunks for css in chunk.get("css", ()))),
             assets={path.name: WebFile(path) for path in (folder / "assets").iterdir()},

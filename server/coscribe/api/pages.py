@@ -44,6 +44,7 @@ def add_pages(app: FastAPI, web: WebBuild) -> None:
     for path in ("/", "/trash"):
         router.add_api_route(path, pages.home, methods=_GET)
     router.add_api_route("/new", pages.new, methods=_GET)
+    router.add_api_route("/recover", pages.recover, methods=_GET)
     router.add_api_route("/d/{document_id}", pages.document, methods=_GET)
     router.add_api_route("/s/{secret}", pages.exchange, methods=["GET"])
     router.add_api_route("/r/{secret}", pages.read, methods=_GET)
@@ -115,6 +116,10 @@ class Pages:
         except NotFound:
             status = 404
         return _page(request, wiring, self._web.document, session, status=status, headers=_HIDDEN)
+
+    async def recover(self, request: Request, wiring: Wired) -> Response:
+        """What a browser has that the server does not; the page is the same for everybody and makes nobody a guest."""
+        return _page(request, wiring, self._web.recover, None, headers=_HIDDEN)
 
     async def exchange(self, secret: str, request: Request, wiring: Wired) -> Response:
         """A commenter's or editor's link: its role becomes the visitor's own, and the secret leaves the address bar."""

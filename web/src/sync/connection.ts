@@ -8,6 +8,9 @@ const LONGEST_DELAY_MS = 30_000
 const SILENCE_MS = 30_000 // the server says something at least every 15 s
 const CONNECT_MS = 15_000
 const CHECK_MS = 5_000
+const SLEPT_MS = 3 * CHECK_MS // the check comes late only where the page or the whole machine stood still
+const TRY_LATER = 1013
+const LATER_MS = 5_000 // and up to twice as long, so that those who were sent away do not come back together
 const BROWSER_OFFLINE = 'The browser is offline'
 
 export interface ConnectionEvents {
@@ -43,6 +46,7 @@ export class Connection {
   #attempt = 0
   #leastDelay = 0
   #heardAt = 0
+  #checkedAt = Date.now()
 
   constructor(
     private readonly url: string,
@@ -52,9 +56,11 @@ export class Connection {
     window.addEventListener('online', () => this.retryNow(), { signal })
     // A server on this very machine answers without a network too: cut the line, then try as usual.
     window.addEventListener('offline', () => this.drop(BROWSER_OFFLINE), { signal })
-    window.addEventListener('pageshow', () => this.retryNow(), { signal })
-    document.addEventListener('visibilitychange', () => document.hidden || this.retryNow(), { signal })
-    this.#watchdog = setInterval(() => this.#checkSilence(), CHECK_MS)
+    window.addEventListener('pageshow', () => this.#woke(), { signal })
+    document.addEventListener('visibilitychange', () => document.hidden || this.#woke(), { signal })
+    // Of a page that was frozen: nobody knows how long the server waited for it.
+    document.addEventListener('resume', () => this.#woke(), { signal })
+    this.#watchdog = setInterval(() => this.#check(), CHECK_MS)
   }
 
   get state(): ReadonlySignal<ConnectionState> {
@@ -95,7 +101,7 @@ export class Connection {
 
   /** The server asks to stay away for a while after this connection. */
   delayAtLeast(milliseconds: number): void {
-    this.#leastDelay = Math.min(milliseconds, LONGEST_DELAY_MS)
+    this.#leastDelay = Math.max(this.#leastDelay, Math.min(milliseconds, LONGEST_DELAY_MS))
   }
 
   /** Gives the present socket up and tries again later. */
@@ -147,6 +153,7 @@ export class Connection {
   }
 
   #wait(code: number, reason: string): void {
+    if (code === TRY_LATER) this.delayAtLeast(LATER_MS * (1 + Math.random()))
     const delay = Math.max(backoff(this.#attempt, Math.random()), this.#leastDelay)
     this.#attempt += 1
     this.#retry = setTimeout(() => this.connect(), delay)
@@ -155,6 +162,19 @@ export class Connection {
 
   #enter(change: Partial<ConnectionState>): void {
     this.#state.value = { ...this.#state.peek(), ...change, since: Date.now() }
+  }
+
+  #check(): void {
+    const slept = Date.now() - this.#checkedAt > SLEPT_MS
+    this.#checkedAt = Date.now()
+    if (slept) this.#woke()
+    else this.#checkSilence()
+  }
+
+  /** The page goes on after a while: a connection that died meanwhile is made anew at once. */
+  #woke(): void {
+    this.#checkSilence()
+    this.retryNow()
   }
 
   #checkSilence(): void {

@@ -17,6 +17,7 @@ export class Ledger {
   #answered = false
   #everSettled = false
   #degraded = false
+  #blocked = false
 
   /** Local changes that the server has not durably stored. */
   get outstanding(): number {
@@ -27,8 +28,23 @@ export class Ledger {
     return this.#unsent
   }
 
+  /** Something was refused. What is made after it would only wait for it at the server, and is kept back. */
   get hasRefused(): boolean {
-    return this.#refused > 0
+    return this.#refused > 0 || this.#frames.some(({ refused }) => refused)
+  }
+
+  /** What was refused would be refused again: this replica can not be stored as it is. */
+  get isBlocked(): boolean {
+    return this.#blocked
+  }
+
+  block(): void {
+    this.#blocked = true
+  }
+
+  /** The copy on this device holds so many changes that no ack is known of. */
+  loaded(changes: number): void {
+    this.#unsent += changes
   }
 
   /** Everything ever made here was offered on this connection, and the server has acknowledged all of it. */
@@ -40,10 +56,10 @@ export class Ledger {
     this.#unsent += 1
   }
 
-  /** A frame with all unsent changes leaves. */
-  sent(): void {
-    this.#frames.push({ changes: this.#unsent, refused: false })
-    this.#unsent = 0
+  /** A frame with this many of the unsent changes leaves; by default with all. */
+  sent(changes = this.#unsent): void {
+    this.#frames.push({ changes, refused: false })
+    this.#unsent -= changes
   }
 
   /**
@@ -56,6 +72,12 @@ export class Ledger {
     this.#refused = 0
     this.#answered = true
     this.sent()
+  }
+
+  /** The server's step 1 is answered with nothing, since what we have is refused. */
+  answeredNothing(): void {
+    this.#answered = true
+    this.#frames.push({ changes: 0, refused: false })
   }
 
   /** The first `count` frames of this connection are settled. True when this ack settled something. */
@@ -78,9 +100,9 @@ export class Ledger {
     if (frame) this.#frames[index] = { changes: Math.max(1, frame.changes), refused: true }
   }
 
-  /** The server cannot write now; the next ack takes it back. */
-  degraded(): void {
-    this.#degraded = true
+  /** The server cannot write now, or can again; its next ack says the latter too. */
+  degraded(isSo: boolean): void {
+    this.#degraded = isSo
   }
 
   /** The connection is gone: what had no ack is unsent again, and frames are counted from 1 on the next one. */
@@ -96,7 +118,7 @@ export class Ledger {
   saveState(connection: 'first' | 'open' | 'lost', shown: boolean): SaveState {
     if (!shown) return 'loading'
     if (connection === 'lost') return 'offline'
-    if (this.#refused > 0 || this.#frames.some(({ refused }) => refused)) return 'unsaved'
+    if (this.#blocked || this.hasRefused) return 'unsaved'
     if (this.#degraded && !this.allStored) return 'unsaved'
     if (connection === 'open' && this.allStored) return 'saved'
     return this.outstanding > 0 || this.#everSettled ? 'saving' : 'loading'

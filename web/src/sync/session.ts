@@ -4,11 +4,13 @@ import { type ReadonlySignal, signal } from '@preact/signals'
 import * as Y from 'yjs'
 import { Awareness } from './awareness'
 import { Connection } from './connection'
-import { BAD_MESSAGE, Conversation, TEXT_NAME } from './conversation'
+import { BAD_MESSAGE, Conversation } from './conversation'
 import { LocalCopy, OPEN_WITHIN_MS } from './local-copy'
 import { listPeople } from './people'
 import { PresenceSender } from './presence'
+import { TEXT_NAME } from './text-name'
 import type {
+  Carried,
   ConnectionState,
   DocumentSession,
   Identity,
@@ -16,10 +18,12 @@ import type {
   OpenOptions,
   Person,
   SaveState,
+  Why,
 } from './types'
 
 const ABSENCE_GRACE_MS = 5_000 // nobody is taken away for a blip of our connection
 const OTHER_LINEAGE = 4409
+const FRAME_TOO_LARGE = 1009
 
 /** May this role change the text? */
 export function mayWrite(role: string): boolean {
@@ -39,6 +43,8 @@ export class Session implements DocumentSession {
   readonly people = signal<Person[]>([])
   readonly synced = signal(false)
   readonly role = signal('')
+  readonly replaced = signal(false)
+  readonly blocked = signal(false)
   readonly connection: ReadonlySignal<ConnectionState>
 
   readonly #connection: Connection
@@ -48,6 +54,10 @@ export class Session implements DocumentSession {
   readonly #notices = new Set<(notice: Notice) => void>()
   readonly #cleanup: (() => void)[] = []
   #me: Identity | undefined
+  /** The older replica of which something may come into this one. */
+  #carried: Carried | undefined
+  /** What was here when the server refused it, before anything was undone. */
+  #refused: Carried['refused'] = null
   #everLost = false
   #absence: ReturnType<typeof setTimeout> | undefined
 
@@ -58,6 +68,7 @@ export class Session implements DocumentSession {
     this.generation = options.generation
     this.role.value = options.role
     this.#me = options.me
+    this.#carried = options.carried
     this.#copy = new LocalCopy(id, options.generation)
     this.#connection = new Connection(options.url ?? socketUrl(id), {
       opened: () => this.#opened(),
@@ -69,7 +80,9 @@ export class Session implements DocumentSession {
     this.#presence = new PresenceSender(this.awareness, frame => this.#connection.send(frame))
     this.#watch()
     this.#connection.connect()
-    void this.#loadCopy()
+    // The older replica is on this device until its successor is: it is read, but not into the new one.
+    if (this.#carried) this.#conversation.ready()
+    else void this.#loadCopy()
   }
 
   onNotice(callback: (notice: Notice) => void): () => void {
@@ -96,6 +109,14 @@ export class Session implements DocumentSession {
     this.#conversation.gate.hold(composing)
   }
 
+  carry(reapply: boolean, why: Why): Carried {
+    return { state: Y.encodeStateAsUpdate(this.doc), refused: this.#refused, reapply, why }
+  }
+
+  explain(why: Why): void {
+    void this.#copy.explain(why)
+  }
+
   destroy(): void {
     this.flush()
     this.#presence.leave()
@@ -116,12 +137,14 @@ export class Session implements DocumentSession {
     return new Conversation(this.doc, this.generation, {
       send: frame => this.#connection.send(frame),
       mayWrite: () => mayWrite(this.role.peek()),
+      written: () => this.#copy.written(),
       synced: () => this.#synced(),
       counted: () => this.#count(),
       presence: entries => this.awareness.apply(entries),
       presenceAsked: () => this.#presence.announce(),
       notice: notice => this.#noticed(notice),
       broken: () => this.#connection.drop(BAD_MESSAGE),
+      differs: () => this.#noticed({ kind: 'differs', reason: '' }),
     })
   }
 
@@ -144,11 +167,34 @@ export class Session implements DocumentSession {
     const inTime = (await Promise.race([loading, overdue])) !== null
     // A copy that may never come must not keep the server's text away.
     if (!inTime) this.#conversation.ready()
-    const found = await loading
+    const { found, unsaved, replaced } = await loading
     if (found) this.synced.value = true
+    this.replaced.value = replaced
+    this.#conversation.ledger.loaded(unsaved)
     if (inTime) this.#conversation.ready()
     // What only the late copy had is offered in the next exchange.
     else if (found) this.#connection.drop('The copy on this device came late')
+    this.#count()
+  }
+
+  /** The new replica has the server's text: decides what of the older one comes into it. */
+  async #takeOver(carried: Carried): Promise<void> {
+    const rebuild = await import('./rebuild').catch((failed: unknown) => console.warn('Not loaded', failed))
+    if (!rebuild) {
+      // The line is probably gone again. The older replica is still on this device; the next exchange tries once more.
+      this.#carried = carried
+      this.#connection.drop('A part of this page could not be loaded')
+      return
+    }
+    const older = new Y.Doc()
+    Y.applyUpdate(older, carried.state)
+    // Other windows may have left more of it on this device.
+    await this.#copy.load(older, false)
+    const { delta, text } = rebuild.settle(this.id, this.doc, older, carried)
+    this.#copy.startOver(this.doc, text)
+    // In one turn with the line before: what comes back is written together with what it replaces.
+    if (delta) this.doc.transact(() => this.text.applyDelta(delta))
+    this.synced.value = true
     this.#count()
   }
 
@@ -159,7 +205,9 @@ export class Session implements DocumentSession {
 
   #lost(): void {
     this.#everLost = true
+    const hadMore = this.#conversation.ledger.outstanding > 0
     this.#conversation.lost()
+    if (this.connection.peek().code === FRAME_TOO_LARGE && hadMore) this.#tooLarge()
     this.awareness.markStale()
     this.#dropAbsentSoon()
     this.#count()
@@ -170,9 +218,18 @@ export class Session implements DocumentSession {
     this.#absence = setTimeout(() => this.awareness.dropStale(), ABSENCE_GRACE_MS)
   }
 
+  #tooLarge(): void {
+    this.#conversation.tooLarge()
+    const reason = 'It is more than the server takes at once.'
+    this.#noticed({ kind: 'refused', reason, limit: 'max_frame_bytes' })
+  }
+
   #synced(): void {
     this.#connection.settled()
-    this.synced.value = true
+    const carried = this.#carried
+    this.#carried = undefined
+    if (carried) void this.#takeOver(carried)
+    else this.synced.value = true
     this.#count()
   }
 
@@ -189,9 +246,14 @@ export class Session implements DocumentSession {
   #noticed(notice: Notice): void {
     if (notice.kind === 'draining') this.#connection.delayAtLeast((notice.retry_after ?? 0) * 1000)
     if (notice.kind === 'role' && notice.role !== undefined) this.#roleChanged(notice.role)
+    if (this.#conversation.ledger.isBlocked) this.#keepRefused()
     for (const callback of this.#notices) callback(notice)
     // A replica of another lineage must not be merged: it is kept as a copy, and the page offers its text.
     if (notice.kind === 'fork') this.#connection.end(OTHER_LINEAGE, notice.reason)
+  }
+
+  #keepRefused(): void {
+    this.#refused ??= { state: Y.encodeStateAsUpdate(this.doc), mine: this.#copy.unsaved }
   }
 
   #roleChanged(role: string): void {
@@ -206,6 +268,8 @@ export class Session implements DocumentSession {
     const before = this.unsavedCount.peek()
     const now = ledger.outstanding
     if (before > 0 && now === 0) this.savedAt.value = Date.now()
+    if (ledger.allStored) this.#copy.stored()
+    this.blocked.value = ledger.isBlocked
     this.unsavedCount.value = now
     this.atRisk.value = now > 0 && this.#copy.state.peek() !== 'kept'
     this.onDevice.value = this.#copy.state.peek() !== 'failed'

@@ -1,6 +1,9 @@
 import type { ReadonlySignal } from '@preact/signals'
 import type * as Y from 'yjs'
 import type { Awareness } from './awareness'
+import type { Why } from './database'
+
+export type { Why } from './database'
 
 /**
  * What the status element may say. `loading`: the text is not here yet; `saving`: the server has not acknowledged
@@ -38,13 +41,39 @@ export interface Person extends Identity {
   line: number | null
 }
 
+/**
+ * What the server tells beside the text. `differs` is our own finding: the text is not the server's and will not become it.
+ */
 export interface Notice {
-  kind: 'refused' | 'role' | 'read-only' | 'degraded' | 'draining' | 'generation' | 'fork' | 'document'
+  kind:
+    | 'refused'
+    | 'role'
+    | 'read-only'
+    | 'degraded'
+    | 'draining'
+    | 'generation'
+    | 'fork'
+    | 'document'
+    | 'damaged'
+    | 'differs'
   reason: string
   frame?: number
   limit?: string
   role?: string
   retry_after?: number
+  /** What the notice tells of is over. */
+  recovered?: boolean
+}
+
+/**
+ * A replica that the server does not take as it is, on its way into a new one. `refused`: the state that was refused and
+ * the updates in it that no ack is known of; `reapply`: what the server lacks comes back as new edits.
+ */
+export interface Carried {
+  state: Uint8Array
+  refused: { state: Uint8Array; mine: Uint8Array[] } | null
+  reapply: boolean
+  why: Why
 }
 
 /** A selection in a document, as JSON of Yjs relative positions. */
@@ -61,6 +90,8 @@ export interface OpenOptions {
   me?: Identity
   /** `ws://` or `wss://` address; by default `/ws/{id}` of the page's own origin. */
   url?: string
+  /** Start from the server's text alone, and deal with this older replica once it is here. */
+  carried?: Carried
 }
 
 /** One open document: its replica, its connection and its copy on this device. Made by `openDocument`. */
@@ -84,6 +115,10 @@ export interface DocumentSession {
   /** The text may be shown: it came from the server or from this device. */
   readonly synced: ReadonlySignal<boolean>
   readonly role: ReadonlySignal<string>
+  /** A copy of an older generation was found here that had not been noticed before; /recover has it. */
+  readonly replaced: ReadonlySignal<boolean>
+  /** This replica will not be stored as it is: the server refused what is in it. */
+  readonly blocked: ReadonlySignal<boolean>
   /** Calls back for every notice of the server; returns how to stop. */
   onNotice(callback: (notice: Notice) => void): () => void
   /** Tells who we are (after `GET /me` or a rename), for `people`; others hear it from the server. */
@@ -94,6 +129,10 @@ export interface DocumentSession {
   flush(): void
   /** Holds remote changes back while an input method composes; released 50 ms after `false`, or after 5 s. */
   hold(composing: boolean): void
+  /** This replica as a new session is to take it over, see `Carried`. */
+  carry(reapply: boolean, why: Why): Carried
+  /** Notes on this device why the server will not have what is here. */
+  explain(why: Why): void
   destroy(): void
   /** Removes this document's copy from this device, e.g. after access was lost. */
   forgetLocalCopy(): Promise<void>

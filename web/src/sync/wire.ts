@@ -36,7 +36,8 @@ export type ServerMessage =
   | { type: 'denied'; reason: string }
   | { type: 'ack'; frames: number; seq: number }
   | { type: 'digest'; stateVector: Uint8Array; sha256: Uint8Array }
-  | { type: 'notice'; notice: Notice }
+  /** Null for a kind that this client does not know: it is passed over. */
+  | { type: 'notice'; notice: Notice | null }
 
 /** A message that breaks the protocol. */
 export class MalformedMessage extends Error {
@@ -182,12 +183,12 @@ const noticeKinds: readonly string[] = [
   'generation',
   'fork',
   'document',
+  'damaged',
 ] satisfies Notice['kind'][]
 
-function readNotice(value: unknown): Notice {
-  if (!isRecord(value) || typeof value.kind !== 'string' || !noticeKinds.includes(value.kind)) {
-    throw new MalformedMessage('a notice of no known kind')
-  }
+function readNotice(value: unknown): Notice | null {
+  if (!isRecord(value) || typeof value.kind !== 'string') throw new MalformedMessage('a notice of no kind')
+  if (!noticeKinds.includes(value.kind)) return null
   const notice: Notice = {
     kind: value.kind as Notice['kind'],
     reason: typeof value.reason === 'string' ? value.reason : '',
@@ -196,6 +197,7 @@ function readNotice(value: unknown): Notice {
   if (typeof value.retry_after === 'number') notice.retry_after = value.retry_after
   if (typeof value.limit === 'string') notice.limit = value.limit
   if (typeof value.role === 'string') notice.role = value.role
+  if (value.recovered === true) notice.recovered = true
   return notice
 }
 

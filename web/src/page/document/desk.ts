@@ -2,6 +2,7 @@ import { computed, signal } from '@preact/signals'
 import type { Doc, Role } from '../../api'
 import type { EditorHandle } from '../../editor/types'
 import type { DocumentSession } from '../../sync/types'
+import { download } from '../take-away'
 
 /** What the document page is about. Set once each by open.ts, read by every part of the page. */
 export const doc = signal<Doc | null>(null)
@@ -40,6 +41,9 @@ export const title = computed(() => {
 })
 
 export const textNow = (): string => session.value?.text.toString() ?? ''
+
+/** Hands the text as it stands here to the browser as a Markdown file. */
+export const downloadText = (): void => download(textNow(), title.value)
 
 /** The address that people share; the secret links are made in the share sheet. */
 export const addressOf = (id: string): string => `${location.origin}/d/${id}`

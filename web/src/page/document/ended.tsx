@@ -1,8 +1,10 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
 import { api, told } from '../../api'
+import { Confirm } from '../dialog'
+import { copy } from '../take-away'
 import { say } from '../toast'
-import { copy, downloadText } from './copies'
-import { doc, type Ending, ending, isOwner, session, textNow } from './desk'
+import { doc, downloadText, type Ending, ending, isOwner, session, textNow } from './desk'
 import { forget } from './known'
 
 const words: Record<Ending['kind'], { title: string; text: string }> = {
@@ -24,7 +26,7 @@ const words: Record<Ending['kind'], { title: string; text: string }> = {
   },
   replaced: {
     title: 'This document was replaced by another state of it',
-    text: 'What you have here belongs to the earlier one and is not merged by itself. Keep a copy, then open the document as it is now.',
+    text: 'What you have here belongs to the earlier one and is not merged by itself. It stays on this device; open the document as it is now.',
   },
   'signed-out': {
     title: 'You are not signed in any more',
@@ -62,8 +64,9 @@ const removeCopy = async (): Promise<void> => {
   if (opened) forget(opened.id)
 }
 
-const openCurrent = async (): Promise<void> => {
-  await removeCopy()
+/** The copy of the earlier state stays for /recover; only what is known of the document is asked for anew. */
+const openCurrent = (): void => {
+  if (session.value) forget(session.value.id)
   location.reload()
 }
 
@@ -117,6 +120,27 @@ const Actions = ({ kind }: { kind: Ending['kind'] }): JSX.Element => {
   )
 }
 
+/** The one way to lose what the server never had: it is asked about. */
+const Remove = (): JSX.Element => {
+  const [asking, setAsking] = useState(false)
+  return (
+    <>
+      <button class="button plain" type="button" onClick={() => setAsking(true)}>
+        Remove from this device
+      </button>
+      {asking && (
+        <Confirm
+          title="Remove this text from this device?"
+          loss="What you wrote here and the server does not have is lost. This cannot be undone."
+          verb="Remove"
+          onConfirm={() => void removeAndLeave()}
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </>
+  )
+}
+
 const Copy = ({ text, removable }: { text: string; removable: boolean }): JSX.Element => (
   <section class="kept" aria-label="Your copy of the text">
     <div class="kept-actions">
@@ -126,11 +150,7 @@ const Copy = ({ text, removable }: { text: string; removable: boolean }): JSX.El
       <button class="button" type="button" onClick={downloadText}>
         Download .md
       </button>
-      {removable && (
-        <button class="button plain" type="button" onClick={() => void removeAndLeave()}>
-          Remove from this device
-        </button>
-      )}
+      {removable && <Remove />}
     </div>
     {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a text that scrolls must be reachable by keyboard */}
     <pre tabIndex={0}>{text}</pre>
@@ -154,6 +174,11 @@ export const Ended = (): JSX.Element | null => {
           Home
         </a>
       </div>
+      {(session.value?.unsavedCount.value ?? 0) > 0 && (
+        <p class="quiet">
+          Not all of it had reached the server. It stays under <a href="/recover">Not on the server</a> too.
+        </p>
+      )}
       {text && <Copy text={text} removable={withdrawn.includes(end.kind)} />}
     </div>
   )

@@ -2,9 +2,9 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, type Role, type SecretLink, told } from '../../api'
 import { Icon } from '../icons'
+import { copy } from '../take-away'
 import { ago, exactly } from '../time'
 import { say } from '../toast'
-import { copy } from './copies'
 
 const roleWords: Record<Role, string> = {
   viewer: 'View link',

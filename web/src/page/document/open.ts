@@ -1,14 +1,8 @@
-import { effect } from '@preact/signals'
-import { api, type Doc, failureOf, RequestFailed, told, UNREACHABLE } from '../../api'
-import { createEditor } from '../../editor/editor'
-import { openDocument } from '../../sync'
-import type { DocumentSession, Identity, Notice } from '../../sync/types'
-import { me } from '../me'
-import { colourAt } from '../palette'
+import { type Doc, failureOf, RequestFailed, told, UNREACHABLE } from '../../api'
 import { view } from '../settings'
-import { doc, type EndingKind, editor, ending, mayWrite, session } from './desk'
-import { type Known, recall, remember } from './known'
-import { hear } from './notices'
+import { ending } from './desk'
+import { recall } from './known'
+import { connect, learn } from './tie'
 
 declare global {
   interface Window {
@@ -25,97 +19,6 @@ const firstAnswer = async (): Promise<Doc> => {
   if (!response) throw new RequestFailed(0, UNREACHABLE)
   if (!response.ok) throw await failureOf(response)
   return (await response.json()) as Doc
-}
-
-const learn = (fresh: Doc): void => {
-  doc.value = fresh
-  remember(fresh)
-}
-
-const endings: Record<number, EndingKind> = {
-  4400: 'protocol',
-  4401: 'signed-out',
-  4403: 'removed',
-  4404: 'missing',
-  4409: 'replaced',
-  4413: 'too-large',
-}
-
-const endWith = (opened: DocumentSession): void => {
-  const { phase, code, reason, served } = opened.connection.value
-  if (phase !== 'closed' || code === null || ending.value) return
-  const kind = endings[code] ?? 'protocol'
-  // 4404 on an open document means the trash; on a new connection it stands for lost access just as well.
-  const trashed = kind === 'missing' && (served || Boolean(doc.peek()?.trashed_at))
-  ending.value = { kind: trashed ? 'trashed' : kind, reason }
-}
-
-const identity = (): Identity | null => {
-  const self = me.value
-  if (!self) return null
-  const { hex } = colourAt(self.colour)
-  return { id: self.id, name: self.name, color: hex, colorLight: `${hex}33`, kind: self.kind }
-}
-
-const refetch = async (id: string): Promise<void> => {
-  try {
-    learn(await api.document(id))
-  } catch (error) {
-    // A lost connection is told by its own bar; the next notice or the next visit brings the facts.
-    if (!(error instanceof RequestFailed)) throw error
-  }
-}
-
-const hearAll = (opened: DocumentSession, notice: Notice): void => {
-  if (notice.kind === 'document' || notice.kind === 'role') void refetch(opened.id)
-  hear(notice)
-}
-
-const nonceOfPage = (): string =>
-  document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? ''
-
-/** What happened to the document while we were away is not told again: it is asked for with every new connection. */
-const refetchOnReturn = (opened: DocumentSession): void => {
-  let wasOpen = false
-  effect(() => {
-    const { phase } = opened.connection.value
-    if (phase === 'open' && (wasOpen || !doc.peek())) void refetch(opened.id)
-    wasOpen ||= phase === 'open'
-  })
-}
-
-const mount = (opened: DocumentSession, parent: HTMLElement): void => {
-  const made = createEditor({
-    parent,
-    session: opened,
-    nonce: nonceOfPage(),
-    readOnly: !mayWrite.value,
-    placeholder: 'Type here. Start a line with # for a title.',
-  })
-  editor.value = made
-  effect(() => made.setReadOnly(!mayWrite.value))
-  if (mayWrite.value && !document.querySelector('dialog[open]')) made.focus()
-}
-
-const connect = (id: string, known: Known, parent: HTMLElement): DocumentSession => {
-  const opened = openDocument(id, { role: known.role, generation: known.generation })
-  session.value = opened
-  opened.onNotice(notice => hearAll(opened, notice))
-  effect(() => endWith(opened))
-  refetchOnReturn(opened)
-  effect(() => {
-    const self = identity()
-    if (self) opened.identify(self)
-  })
-  const stop = effect(() => {
-    if (!opened.synced.value || editor.peek()) return
-    // Outside of this effect: it must not follow what the editor reads while it is made.
-    queueMicrotask(() => {
-      stop()
-      if (!ending.value) mount(opened, parent)
-    })
-  })
-  return opened
 }
 
 const isGone = (error: unknown): boolean =>

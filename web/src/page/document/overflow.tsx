@@ -3,11 +3,11 @@ import { api, told } from '../../api'
 import { keyName } from '../keys'
 import { Menu, MenuChoice, MenuItem } from '../menu'
 import { setWide, wide } from '../settings'
+import { copy } from '../take-away'
 import { ThemeChoices } from '../themes'
 import { say } from '../toast'
 import { leaveWord } from '../trashed'
-import { copy, downloadText } from './copies'
-import { addressOf, doc, editor, ending, isOwner, session, sheet, title } from './desk'
+import { addressOf, doc, downloadText, editor, ending, isOwner, session, sheet, title } from './desk'
 
 /** The home page offers to undo it: this page cannot stay, its document is gone. */
 const moveToTrash = async (id: string): Promise<void> => {

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { type Access, api, type Doc, told } from '../../api'
 import { Dialog } from '../dialog'
 import { Icon } from '../icons'
-import { copy } from './copies'
+import { copy } from '../take-away'
 import { addressOf, doc, isOwner, title } from './desk'
 import { Links } from './links'
 

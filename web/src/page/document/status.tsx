@@ -1,5 +1,6 @@
 import { computed, effect, signal } from '@preact/signals'
 import type { JSX } from 'preact'
+import type { DocumentSession } from '../../sync/types'
 import { exactly } from '../time'
 import { ending, mayWrite, session } from './desk'
 
@@ -31,9 +32,7 @@ effect(() => {
   }, NEWS_MS)
 })
 
-const words = computed(() => {
-  const opened = session.value
-  if (!opened || ending.value || !mayWrite.value) return ''
+const wordsOf = (opened: DocumentSession): string => {
   switch (opened.save.value) {
     case 'loading':
       return ''
@@ -49,6 +48,13 @@ const words = computed(() => {
     case 'unsaved':
       return 'Not saved'
   }
+}
+
+const words = computed(() => {
+  const opened = session.value
+  if (!opened || ending.value) return ''
+  // A reader has nothing to save, but for what was written before the role changed.
+  return mayWrite.value || opened.save.value === 'unsaved' ? wordsOf(opened) : ''
 })
 
 const pulse = signal(0)

@@ -1,5 +1,5 @@
 import { api, type Doc, told } from '../../api'
-import { removeCopy } from '../../sync/database'
+import { removeSavedCopy } from '../../sync/database'
 import { say } from '../toast'
 import { takeWord } from '../trashed'
 import { items, refresh, without } from './listing'
@@ -47,8 +47,8 @@ export const deleteForever = async (doc: Doc): Promise<void> => {
   without(doc.id)
   if (await attempt(() => api.purge(doc.id))) {
     say(`“${nameOf(doc)}” is deleted forever`)
-    // Where the browser offers no database there is no copy either.
-    await removeCopy(doc.id).catch(() => undefined)
+    // What the server never had stays for /recover. Where the browser offers no database there is no copy.
+    await removeSavedCopy(doc.id).catch(() => undefined)
   } else items.value = before
 }
 

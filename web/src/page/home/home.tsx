@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
-import { useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { countKept } from '../../sync/kept'
 import { Icon } from '../icons'
 import { importFile } from './actions'
 import { Row } from './list'
@@ -82,6 +83,24 @@ const stayHere = (event: MouseEvent, trash: boolean): void => {
   show(trash, true)
 }
 
+/** Quiet, and only when there is something: most people never need it. */
+const NotOnServer = (): JSX.Element | null => {
+  const [count, setCount] = useState(0)
+  useEffect(() => {
+    // Where the browser keeps nothing there is nothing to recover.
+    countKept().then(setCount, () => undefined)
+  }, [])
+  if (count === 0) return null
+  return (
+    <p class="not-on-server quiet">
+      <a href="/recover">
+        {count === 1 ? 'One text' : `${count} texts`} in this browser {count === 1 ? 'is' : 'are'} not on the
+        server
+      </a>
+    </p>
+  )
+}
+
 const Head = (): JSX.Element => (
   <div class="list-head">
     {trashed.value ? <h1>Trash</h1> : <h2>Your documents</h2>}
@@ -115,6 +134,7 @@ const Head = (): JSX.Element => (
 export const Documents = (): JSX.Element => (
   <>
     <Head />
+    <NotOnServer />
     <Rows />
   </>
 )

@@ -1,5 +1,4 @@
-import { say } from '../toast'
-import { textNow, title } from './desk'
+import { say } from './toast'
 
 const fileName = (name: string): string =>
   `${
@@ -9,12 +8,12 @@ const fileName = (name: string): string =>
       .slice(0, 100) || 'Untitled'
   }.md`
 
-/** Hands the text as it stands here to the browser as a Markdown file. */
-export const downloadText = (): void => {
-  const address = URL.createObjectURL(new Blob([textNow()], { type: 'text/markdown;charset=utf-8' }))
+/** Hands a text to the browser as a Markdown file. */
+export const download = (text: string, title: string): void => {
+  const address = URL.createObjectURL(new Blob([text], { type: 'text/markdown;charset=utf-8' }))
   const anchor = document.createElement('a')
   anchor.href = address
-  anchor.download = fileName(title.value)
+  anchor.download = fileName(title)
   anchor.click()
   // The download has begun by then; a minute is far more than the browser needs to read the blob.
   setTimeout(() => URL.revokeObjectURL(address), 60_000)
