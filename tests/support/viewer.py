@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -33,9 +34,13 @@ class Viewer:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def wait_text(self, expected: str, timeout_s: float = 60) -> None:
+    async def wait(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+        """Wait until a condition on what was told holds."""
         async with asyncio.timeout(timeout_s), self._changed:
-            await self._changed.wait_for(lambda: self.text == expected)
+            await self._changed.wait_for(condition)
+
+    async def wait_text(self, expected: str, timeout_s: float = 60) -> None:
+        await self.wait(lambda: self.text == expected, timeout_s)
 
     async def wait_event(self, name: str, timeout_s: float = 20) -> Any:
         async with asyncio.timeout(timeout_s), self._changed:
