@@ -28,8 +28,8 @@ _log = structlog.get_logger(__name__)
 # Of the five seconds that a stop may take: open connections get three, rooms close meanwhile, and a busy machine
 # needs the rest.
 _GRACEFUL_S = 3
-# A peer that answers no ping for so long is gone.
-_PING_S = 20.0
+# A peer that answers no ping for so long is gone: half a minute after its line went dead, at the most.
+_PING_S = 15.0
 _BACKLOG = 2048
 
 
