@@ -28,6 +28,7 @@ class CoscribeServer:
 
     def __init__(self, folder: Path, *, command: Sequence[str] = COMMAND, **settings: object) -> None:
         self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self._command = command
         self._port = 0
         self._settings = {f"COSCRIBE_{name.upper()}": str(value) for name, value in settings.items()}
