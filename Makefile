@@ -22,7 +22,7 @@ WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/tests
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup web test check lock format wheel browser clean help
+.PHONY: run setup web test torture autobahn check lock format wheel browser clean help
 
 run: $(RUN_STAMP) $(WEB) ## Install what is missing, build the web client and serve; HOST= and PORT= choose where
 	@exec $(BIN)/coscribe serve $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
@@ -34,6 +34,12 @@ web: $(WEB) ## Build the web client if its sources changed
 test: $(DEV_STAMP) $(WEB) browser ## Run every test, the fast ones first
 	npm --prefix web run --silent test
 	$(BIN)/python -m pytest -n 2 -rs $(PYTEST_FLAGS)
+
+torture: $(DEV_STAMP) $(WEB) browser ## Run every proof of docs/reliability.md in full and write that page; most of an hour
+	@$(BIN)/python -m tests.torture.run
+
+autobahn: $(DEV_STAMP) ## Judge the WebSocket carrier by Autobahn's test suite, on Python 2.7 (PYTHON2=), for docs/autobahn.md
+	@$(BIN)/python -m tests.torture.autobahn
 
 check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle sizes, lock files
 	$(BIN)/ruff format --check .

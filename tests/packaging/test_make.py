@@ -95,5 +95,5 @@ def test_a_changed_lock_file_is_installed_again(tree: Path) -> None:
 
 def test_every_target_that_people_use_is_explained(tree: Path) -> None:
     told = make(tree, "help").stdout
-    for target in ("run", "setup", "web", "test", "check", "lock", "wheel", "clean"):
+    for target in ("run", "setup", "web", "test", "torture", "autobahn", "check", "lock", "wheel", "clean"):
         assert f"\n{target} " in f"\n{told}"

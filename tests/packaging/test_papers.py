@@ -48,7 +48,7 @@ def test_every_setting_says_what_it_does() -> None:
 # Lock files
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements-autobahn.txt"])
 def test_a_python_lock_names_no_host_and_every_hash(lock: str) -> None:
     text = (TOP / lock).read_text("utf-8")
     assert not re.search(r"https?:|file:|^\s*--(index|extra|find|trusted)", text, re.MULTILINE)

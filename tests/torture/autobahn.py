@@ -1,4 +1,4 @@
-"""Runs Autobahn's test suite against the WebSocket carrier and writes what it found as Markdown: `make autobahn`.
+"""Runs Autobahn's test suite against the WebSocket carrier and writes docs/autobahn.md: `make autobahn`.
 
 The suite runs on Python 2.7 only; PYTHON2 names it where it is not found by itself. It wants a server that sends back
 what it hears, so tests/support/echo.py stands in for our address, on the same protocol class with the same limits.
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 TOP = Path(__file__).parents[2]
+PAPER = TOP / "docs" / "autobahn.md"
 _LOCK = TOP / "requirements-autobahn.txt"
 _WITHIN_S = 600.0
 
@@ -67,16 +68,17 @@ Outcomes = Mapping[str, Mapping[str, Any]]
 
 
 def main() -> int:
-    """Run the suite, print the page; 1 when a case went another way than it may, 2 without Python 2.7."""
+    """Run the suite and write the page; 1 when a case went another way than it may, 2 without Python 2.7."""
     python = python2()
     if python is None:
         print("Autobahn's test suite needs Python 2.7: name one with PYTHON2=.", file=sys.stderr)
         return 2
     outcomes = _run(python, _installed(python))
-    print(page(outcomes), end="")
     unexpected = unexplained(outcomes)
     for case in unexpected:
         print(f"case {case}: {outcomes[case]}", file=sys.stderr)
+    if not unexpected:
+        PAPER.write_text(page(outcomes), "utf-8")
     return 1 if unexpected else 0
 
 
