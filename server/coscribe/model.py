@@ -115,6 +115,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """One lineage of a document: where entries, segments and snapshots belong."""
+
+    document_id: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """What one document adds to the log in one commit. `client_ids` are bindings first seen in it (rule D10).
 
@@ -134,6 +142,48 @@ class Appended:
 
     first_seq: int
     activities: tuple[Activity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The document has this generation now: nothing of the append was stored."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """This document's part could not be stored, while those of all others could."""
+
+    reason: str
+
+
+class RowKind(StrEnum):
+    """Which kind of stored row."""
+
+    ENTRY = "entry"
+    SEGMENT = "segment"
+    SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stored row that cannot be read; `seq` is its entry's, its snapshot's, or the last of its segment."""
+
+    place: Place
+    what: RowKind
+    seq: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far upkeep has come with a document: `packed` is the last seq in a segment, 0 for none."""
+
+    place: Place
+    seq: int
+    packed: int
+    snapshot_seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,32 +12,42 @@ from coscribe.model import (
     Activity,
     Append,
     Appended,
+    Backlog,
+    Damage,
     Document,
     Entry,
     Link,
     NewActivity,
+    Place,
     Principal,
+    Replaced,
     Role,
     Snapshot,
     Token,
+    Unstored,
 )
 
 
 class UpdateLog(Protocol):
     """The truth of every document: its committed updates by seq (rules D1 to D3)."""
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
         """Commit all of `batch` in one durable transaction and allot seqs under each document's row.
 
-        At most one Append a document. The answer is in the order of `batch`; None where the document no longer
-        exists in that generation (nothing of that Append is stored). Raises Unavailable when nothing was committed.
+        At most one Append a document. The answer is in the order of `batch`: Replaced and None where the document is of
+        another generation or gone, Unstored where its rows alone cannot be stored; nothing of that Append is.
+        Raises Unavailable when nothing was committed.
         """
         ...
 
     async def read(
         self, document_id: str, generation: int, *, after: int, upto: int | None = None, limit: int = 1000
     ) -> list[Entry]:
-        """Entries with after < seq <= upto in order, at most `limit`. A bad checksum raises Unavailable."""
+        """The next entries with after < seq <= upto that can be read, at most `limit` and about 32 MB of them.
+
+        Damaged ones are left out and set aside: a gap in the seqs tells of them. Raises PositionGone where retention
+        let entries go.
+        """
         ...
 
     async def client_ids(self, document_id: str, generation: int) -> dict[int, str]:
@@ -45,11 +55,45 @@ class UpdateLog(Protocol):
         ...
 
     async def snapshot(self, document_id: str, generation: int, *, upto: int | None = None) -> Snapshot | None:
-        """The newest snapshot with seq <= upto; one with a bad checksum is passed over."""
+        """The newest snapshot with seq <= upto that can be read; damaged ones are passed over and set aside."""
         ...
 
     async def store_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; storing the same seq again changes nothing."""
+        ...
+
+    async def set_aside(self, damage: Damage) -> None:
+        """Put a row that only its reader could find damaged into the quarantine."""
+        ...
+
+
+class Archive(Protocol):
+    """The upkeep of the log: what makes it shorter, and what mends it."""
+
+    async def mend_head(self, document_id: str) -> str | None:
+        """Bring the document's seq up to its log's head (rule D1); gives what was wrong, None when nothing was.
+
+        A seq somewhat above the log's head stays: its numbers were told and must not be given out again.
+        """
+        ...
+
+    async def backlog(self, *, after_id: str, limit: int) -> list[Backlog]:
+        """How far upkeep has come with the next `limit` documents in order of id."""
+        ...
+
+    async def pack(self, place: Place, *, upto: int, least: int) -> int:
+        """Move the oldest run of entries with seq <= upto into one segment, if it has `least` entries.
+
+        Gives how many were packed, 0 when there is nothing to do. Seqs, bytes, authors and times stay readable.
+        """
+        ...
+
+    async def thin(self, place: Place, *, apart: int) -> int:
+        """Remove old snapshots that stand closer than `apart` entries, keeping the newest two good ones."""
+        ...
+
+    async def let_go(self, place: Place) -> int:
+        """Remove segments older than history is to be kept, behind the older of the newest two good snapshots."""
         ...
 
 
@@ -88,6 +132,10 @@ class Documents(Protocol):
 
     async def get(self, document_id: str) -> Document | None:
         """The document, trashed ones too."""
+        ...
+
+    async def owned(self, principal_id: str) -> int:
+        """How many documents the principal owns, trashed ones too."""
         ...
 
     async def change(

@@ -12,9 +12,10 @@ from sqlalchemy import func, select
 from tests.contracts.values import NOW, a_document, a_link, after, an_activity, an_entry, stored
 
 from coscribe.errors import InvalidInput
-from coscribe.model import Access, ActivityKind, Append, Document, Role, Snapshot
+from coscribe.model import Access, ActivityKind, Append, Damage, Document, Place, Role, RowKind, Snapshot
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents
 from coscribe.storage.activities import SqlActivities
+from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
@@ -126,7 +127,9 @@ async def test_purging_leaves_no_row_and_no_other_documents_alone(documents: Doc
     log, grants = SqlUpdateLog(database), SqlGrants(database)
     for document in (gone, kept):
         link = a_link(document.id)
-        await log.append([Append(document.id, 1, (an_entry(),), ((1, "owner"),), (an_activity(),))])
+        await log.append([Append(document.id, 1, (an_entry(), an_entry()), ((1, "owner"),), (an_activity(),))])
+        await SqlArchive(database).pack(Place(document.id, 1), upto=1, least=1)
+        await log.set_aside(Damage(Place(document.id, 1), RowKind.ENTRY, 2, "it is a test"))
         await log.store_snapshot(Snapshot(document.id, 1, 1, "yjs-v1", "yrs", b"state"))
         await grants.add_link(link)
         await grants.grant_by_link(link, "reader")
@@ -136,7 +139,7 @@ async def test_purging_leaves_no_row_and_no_other_documents_alone(documents: Doc
     await documents.purge(gone.id)
 
     of_documents = [table for table in metadata.sorted_tables if "document_id" in table.c]
-    assert len(of_documents) == 7
+    assert len(of_documents) == 9
     async with database.read() as connection:
         for table in of_documents:
             query = select(table.c.document_id, func.count()).group_by(table.c.document_id)

@@ -6,16 +6,17 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.contracts.values import NOW, after, an_activity, an_entry, stored
 
-from coscribe.errors import Unavailable
-from coscribe.model import Append, Entry, Snapshot
+from coscribe.model import Append, Appended, Damage, Entry, Place, Replaced, RowKind, Snapshot, Unstored
 from coscribe.ports import UpdateLog
 from coscribe.storage.activities import SqlActivities
+from coscribe.storage.checksums import checksum
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
-from coscribe.storage.tables import documents, snapshots, updates
+from coscribe.storage.quarantine import Quarantine
+from coscribe.storage.tables import documents, quarantine, snapshots, updates
 from coscribe.storage.update_log import SqlUpdateLog
 
 
@@ -68,7 +69,7 @@ async def test_a_document_that_is_gone_or_of_another_generation_gets_nothing(
 
     answers = await log.append([full, replace(full, document_id=other.id), append_of(here.id, b"b")])
 
-    assert [answer is None for answer in answers] == [True, True, False]
+    assert answers == [None, Replaced(2), Appended(1)]
     for document_id in ("gone", other.id):
         assert await log.read(document_id, 1, after=0) == []
         assert await log.client_ids(document_id, 1) == {}
@@ -199,39 +200,73 @@ async def test_a_transaction_that_is_broken_off_leaves_nothing(log: UpdateLog, d
     assert answer.first_seq == 1
 
 
-async def test_a_batch_is_stored_whole_or_not_at_all(log: UpdateLog, database: Database) -> None:
-    one, two = await stored(database), await stored(database)
-    bad = Append(two.id, 1, (an_entry(session_id="\0"),))
+async def test_d8_a_document_that_cannot_be_stored_holds_up_no_other(log: UpdateLog, database: Database) -> None:
+    one, two, three = [await stored(database) for _ in range(3)]
+    bad = Append(two.id, 1, (an_entry(b"a"), an_entry(session_id="\0")))
 
-    with pytest.raises(Exception, match="NUL"):
-        await log.append([append_of(one.id, b"a"), bad])
+    answers = await log.append([append_of(one.id, b"a"), bad, append_of(three.id, b"c")])
 
-    assert await log.read(one.id, 1, after=0) == []
-    assert await SqlDocuments(database).get(one.id) == one
+    assert answers == [Appended(1), Unstored("A NUL character cannot be stored"), Appended(1)]
+    assert await log.read(two.id, 1, after=0) == []
+    assert await SqlDocuments(database).get(two.id) == two
+    assert [entry.payload for entry in await log.read(three.id, 1, after=0)] == [b"c"]
 
 
 async def test_entries_beyond_the_documents_seq_are_not_overwritten(log: UpdateLog, database: Database) -> None:
-    document = await stored(database)
+    document, other = await stored(database), await stored(database)
     await log.append([append_of(document.id, b"kept")])
     async with database.write() as connection:
         await connection.execute(update(documents).values(seq=0))
 
-    with pytest.raises(Unavailable):
-        await log.append([append_of(document.id, b"new")])
+    refused, taken = await log.append([append_of(document.id, b"new"), append_of(other.id, b"else")])
 
+    assert isinstance(refused, Unstored)
+    assert taken == Appended(1)
     assert [entry.payload for entry in await log.read(document.id, 1, after=0)] == [b"kept"]
 
 
-async def test_a_damaged_entry_is_named(log: UpdateLog, database: Database) -> None:
+async def test_a_damaged_entry_is_left_out_and_set_aside(database: Database) -> None:
+    told: list[Damage] = []
+    log = SqlUpdateLog(database, Quarantine(database, told.append))
     document = await stored(database)
-    await log.append([append_of(document.id, b"abc", b"def")])
+    await log.append([append_of(document.id, b"abc", b"def", b"ghi")])
     async with database.write() as connection:
         await connection.execute(update(updates).where(updates.c.seq == 2).values(payload=b"deg"))
 
-    with pytest.raises(Unavailable, match=f"Entry 2 of document {document.id}"):
-        await log.read(document.id, 1, after=0)
+    for _ in range(2):
+        entries = await log.read(document.id, 1, after=0)
+        assert [(entry.seq, entry.payload) for entry in entries] == [(1, b"abc"), (3, b"ghi")]
 
-    assert [entry.payload for entry in await log.read(document.id, 1, after=0, upto=1)] == [b"abc"]
+    assert told == [Damage(Place(document.id, 1), RowKind.ENTRY, 2, "its checksum does not fit")]
+    async with database.read() as connection:
+        [row] = (await connection.execute(select(quarantine))).all()
+        assert (row.what, row.seq, row.payload, row.columns["session_id"]) == ("entry", 2, b"deg", "session")
+        assert (await connection.execute(select(updates.c.payload).where(updates.c.seq == 2))).scalar() == b"deg"
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+async def test_a_row_of_another_place_is_found_out(log: UpdateLog, database: Database, seq: int) -> None:
+    document, other = await stored(database), await stored(database)
+    await log.append([append_of(document.id, b"abc", b"def"), append_of(other.id, b"ABC", b"DEF")])
+    async with database.write() as connection:
+        foreign = (
+            await connection.execute(select(updates).where(updates.c.document_id == other.id, updates.c.seq == seq))
+        ).one()
+        here = updates.c.document_id == document.id, updates.c.seq == 2
+        await connection.execute(
+            update(updates).where(*here).values(payload=foreign.payload, checksum=foreign.checksum)
+        )
+
+    assert [entry.seq for entry in await log.read(document.id, 1, after=0)] == [1]
+
+
+async def test_rows_of_the_first_schema_are_read(log: UpdateLog, database: Database) -> None:
+    document = await stored(database)
+    await log.append([append_of(document.id, b"abc")])
+    async with database.write() as connection:
+        await connection.execute(update(updates).values(checksum=checksum(b"abc")))
+
+    assert [entry.payload for entry in await log.read(document.id, 1, after=0)] == [b"abc"]
 
 
 def a_snapshot(document_id: str, seq: int, state: bytes = b"state", generation: int = 1) -> Snapshot:

@@ -16,15 +16,28 @@ from coscribe.core.outbox import Outbox
 from coscribe.core.session import Session
 from coscribe.core.units import Units
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended, Document, Entry, Principal, Role, Snapshot
+from coscribe.model import (
+    Append,
+    Appended,
+    Damage,
+    Document,
+    Entry,
+    Principal,
+    Replaced,
+    Role,
+    Snapshot,
+    Unstored,
+)
 from coscribe.rooms.feed import FeedEvent, FeedReader
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.registry import Registry, Storage
 from coscribe.rooms.room import Room
 from coscribe.storage.activities import SqlActivities
+from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.principals import SqlPrincipals
+from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.update_log import SqlUpdateLog
 
 PATIENCE_S = 10.0
@@ -45,7 +58,7 @@ class FaultyLog:
         self.read_from: list[int] = []
         self.unreadable = False
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
         self.arrived.set()
         await self.open.wait()
         if self.failures:
@@ -76,6 +89,9 @@ class FaultyLog:
     async def store_snapshot(self, snapshot: Snapshot) -> None:
         await self._log.store_snapshot(snapshot)
 
+    async def set_aside(self, damage: Damage) -> None:
+        await self._log.set_aside(damage)
+
 
 @dataclass
 class Building:
@@ -87,13 +103,14 @@ class Building:
     told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.log = FaultyLog(SqlUpdateLog(self.database))
+        quarantine = Quarantine(self.database, lambda damage: self.told.append(("quarantined", {"damage": damage})))
+        self.log = FaultyLog(SqlUpdateLog(self.database, quarantine))
         self.documents = SqlDocuments(self.database)
         self.activities = SqlActivities(self.database)
         self.principals = SqlPrincipals(self.database)
         self.hub = ActivityHub()
         self.registry = Registry(
-            Storage(self.log, self.documents, self.activities, self.principals),
+            Storage(self.log, self.documents, self.activities, self.principals, SqlArchive(self.database, quarantine)),
             self.hub,
             limits=Limits(2**20, self.unsaved_bytes),
             idle_s=self.idle_s,

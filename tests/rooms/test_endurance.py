@@ -10,9 +10,10 @@ from tests.contracts.values import stored
 from tests.support.people import ANN, NOW
 from tests.support.wire_bytes import one, typed
 
-from coscribe.model import Append, Appended, NewEntry
-from coscribe.rooms.compaction import Compactor, Tail
+from coscribe.model import Append, Appended, NewEntry, Place, Replaced, Unstored
+from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.recorder import Recorder
+from coscribe.storage.archive import SqlArchive
 from coscribe.storage.engine import Database
 from coscribe.storage.update_log import SqlUpdateLog
 
@@ -43,6 +44,9 @@ class Page:
     def lost(self) -> None:
         raise AssertionError("the document is there")
 
+    def replaced(self, generation: int) -> None:
+        raise AssertionError("it has one generation")
+
     def delayed(self, reason: str) -> None:
         self.delays += 1
 
@@ -58,7 +62,7 @@ class Page:
 @asynccontextmanager
 async def recording(log: SqlUpdateLog) -> AsyncIterator[tuple[Recorder, list[Exception]]]:
     failures: list[Exception] = []
-    recorder = Recorder(log, failures.append)
+    recorder = Recorder(log, failures.append, lambda *_: None)
     recorder.start()
     yield recorder, failures
     await recorder.close(_WITHIN_S)
@@ -90,7 +94,7 @@ class Stumbling(SqlUpdateLog):
 
     is_first = True
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
         if self.is_first:
             self.is_first = False
             raise IndexError("a bug")
@@ -114,15 +118,16 @@ async def test_one_snapshot_is_taken_of_one_tail(sqlite: Database) -> None:
     entries = tuple(NewEntry(ANN.id, "s", NOW, one(5, at, typed("a"))) for at in range(1200))
     await log.append([Append(document.id, 1, entries)])
     failures: list[Exception] = []
-    compactor = Compactor(log, lambda _, error: failures.append(error))
+    upkeep = Upkeep(lambda _: True, lambda _, error: failures.append(error))
+    compactor = Compactor(log, SqlArchive(sqlite), upkeep)
     tail = Tail(0, 1100, 44_000)
     compactor.start()
-    compactor.consider(document.id, 1, 1100, tail)
+    compactor.consider(Place(document.id, 1), 1100, tail)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     # While that one is being taken, the next commit asks again.
     tail.add(1, 40)
-    compactor.consider(document.id, 1, 1101, tail)
+    compactor.consider(Place(document.id, 1), 1101, tail)
     async with asyncio.timeout(_WITHIN_S):
         while tail.snapshot_bytes == 0:
             await stored(sqlite)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import delete
 from tests.contracts.values import an_entry
 from tests.rooms.building import Building, a_reader, enter, eventually, notices
 from tests.support.people import ANN, BEN
-from tests.support.wire_bytes import deletes, framed, item, one, string, structs, typed, update
+from tests.support.wire_bytes import framed, item, one, string, structs, typed, update
 
 from coscribe.core.splices import Splice
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, Unavailable, UpdateRefused
 from coscribe.model import Append, Document, Role
 from coscribe.rooms.room import Room
 from coscribe.storage.engine import Database
-from coscribe.storage.tables import updates
 from coscribe.storage.update_log import SqlUpdateLog
 
 HI = one(5, 0, typed("hi"))
@@ -76,23 +74,6 @@ async def test_a_load_that_fails_leaves_no_room_and_can_be_tried_again(building:
     assert building.registry.live(document.id) is None
     building.log.unreadable = False
     assert (await held(building, document)).text == "hi"
-
-
-async def test_a_log_that_is_cut_short_opens_no_room(building: Building) -> None:
-    # An empty room in place of a lost log would be taken for the document (threats: a failed load that overwrites).
-    document = await building.document()
-    await building.log.append([Append(document.id, 1, (an_entry(HI), an_entry(update(removed=[deletes(5, (0, 1))]))))])
-    async with building.database.write() as connection:
-        await connection.execute(delete(updates).where(updates.c.seq == 2))
-    with pytest.raises(Unavailable, match="ends at 1, before 2"):
-        await held(building, document)
-
-
-async def test_a_log_that_the_engine_cannot_read_opens_no_room(building: Building) -> None:
-    document = await building.document()
-    await building.log.append([Append(document.id, 1, (an_entry(b"\xff\xff"),))])
-    with pytest.raises(Unavailable, match="cannot be read behind 0"):
-        await held(building, document)
 
 
 async def test_a_room_whose_engine_panics_is_made_again_from_the_log(building: Building) -> None:

@@ -19,6 +19,7 @@ from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.registry import Registry, Storage
 from coscribe.rooms.room import Room
 from coscribe.storage.activities import SqlActivities
+from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.principals import SqlPrincipals
@@ -28,7 +29,13 @@ _WITHIN_S = 20.0
 
 
 def a_registry(database: Database, *, idle_s: float = 30.0) -> Registry:
-    storage = Storage(SqlUpdateLog(database), SqlDocuments(database), SqlActivities(database), SqlPrincipals(database))
+    storage = Storage(
+        SqlUpdateLog(database),
+        SqlDocuments(database),
+        SqlActivities(database),
+        SqlPrincipals(database),
+        SqlArchive(database),
+    )
     return Registry(
         storage, ActivityHub(), limits=Limits(2**20, 2**20), idle_s=idle_s, watch=lambda event, **fields: None
     )

@@ -1,23 +1,38 @@
-"""Takes snapshots from the log, so that opening a document and reading its past stay quick.
+"""Compaction: snapshots, so that opening stays quick, and old entries packed, so that the log stays small.
 
-The log keeps every entry: a snapshot is a cache (rule D2).
+Live documents are taken care of as they grow, closed ones by a patrol. A snapshot is a cache (rule D2); packing keeps
+every entry readable; only a retention setting lets go of anything. Everything here is done in steps that others'
+commits pass between.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
-from coscribe.model import Snapshot
-from coscribe.ports import UpdateLog
-from coscribe.rooms.history import replica_at
+from coscribe.model import Backlog, Place, Snapshot
+from coscribe.ports import Archive, UpdateLog
+from coscribe.rooms.history import restore
 
 CODEC = "yjs-v1"
 # A thousand entries are replayed in about 3 ms; and a snapshot should not cost more room than the log it shortens.
 _MIN_ENTRIES = 1000
 _MAX_ENTRIES = 20_000
+# So many bytes take longer to replay than a snapshot to load, however few entries they are.
+_MAX_BYTES = 32 * 2**20
+# A closed document with a tail of so many entries is worth a snapshot and a segment.
+_CLOSED_ENTRIES = 256
+# What one patrol looks at, what it works off, and when the next one comes.
+_PATROL_DOCUMENTS = 5000
+_PATROL_WORK = 20
+_PATROL_EVERY_S = 60.0
+# Between two steps that take the writer for some milliseconds, so that typing has it most of the time.
+_PAUSE_S = 0.05
+# Documents that a patrol has done what it could for: what is damaged is not tried again every minute.
+_REMEMBERED = 4096
 
 
 @dataclass(slots=True)
@@ -37,17 +52,29 @@ class Tail:
     def is_due(self) -> bool:
         """Whether a snapshot is worth its room: the log behind it outweighs half of the last one."""
         long_enough = self.entries >= _MIN_ENTRIES and self.entry_bytes * 2 >= self.snapshot_bytes
-        return long_enough or self.entries >= _MAX_ENTRIES
+        return long_enough or self.entries >= _MAX_ENTRIES or self.entry_bytes >= _MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What the compactor is told: who is alive, and who hears of failures."""
+
+    is_live: Callable[[str], bool]
+    failed: Callable[[str, Exception], None]
+    patrol_every_s: float = _PATROL_EVERY_S
 
 
 class Compactor:
-    """One task that takes snapshots, one document after the other."""
+    """One task, one document after the other."""
 
-    def __init__(self, log: UpdateLog, failed: Callable[[str, Exception], None]) -> None:
+    def __init__(self, log: UpdateLog, archive: Archive, upkeep: Upkeep) -> None:
         self._log = log
-        self._failed = failed
-        self._due: dict[tuple[str, int], tuple[int, Tail]] = {}
+        self._archive = archive
+        self._upkeep = upkeep
+        self._due: dict[Place, tuple[int, Tail]] = {}
         self._wake = asyncio.Event()
+        self._after_id = ""
+        self._done: dict[Place, int] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -55,35 +82,92 @@ class Compactor:
         self._task = asyncio.create_task(self._run(), name="compactor")
 
     async def close(self) -> None:
-        """Stop; a snapshot that is not taken is taken another time."""
+        """Stop; what is not done is done another time."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def consider(self, document_id: str, generation: int, seq: int, tail: Tail) -> None:
-        """Take a snapshot at a committed seq when the tail is long enough."""
+    def consider(self, place: Place, seq: int, tail: Tail) -> None:
+        """Compact a live document up to a committed seq when its tail is long enough."""
         if tail.is_due:
-            self._due[document_id, generation] = (seq, tail)
+            self._due[place] = (seq, tail)
             self._wake.set()
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        patrol_at = loop.time() + self._upkeep.patrol_every_s
         while True:
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout_at(patrol_at):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._guarded("", self._patrol())
+                patrol_at = loop.time() + self._upkeep.patrol_every_s
             self._wake.clear()
             while self._due:
-                (document_id, generation), (seq, tail) = self._due.popitem()
-                if not tail.is_due:
-                    continue  # it was asked for again while the last one was being taken
-                try:
-                    await self._snapshot(document_id, generation, seq, tail)
-                except Exception as error:  # noqa: BLE001 - a snapshot is a cache; the next document gets its own
-                    self._failed(document_id, error)
+                place, (seq, tail) = self._due.popitem()
+                if tail.is_due:  # or it was asked for again while the last one was being taken
+                    await self._guarded(place.document_id, self._live(place, seq, tail))
 
-    async def _snapshot(self, document_id: str, generation: int, seq: int, tail: Tail) -> None:
+    async def _guarded(self, document_id: str, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - nothing is lost by it; the next document gets its own
+            self._upkeep.failed(document_id, error)
+
+    async def _live(self, place: Place, seq: int, tail: Tail) -> None:
         entries, entry_bytes = tail.entries, tail.entry_bytes
-        state = (await replica_at(self._log, document_id, generation, seq)).diff()
-        engine = f"pycrdt {version('pycrdt')}"
-        await self._log.store_snapshot(Snapshot(document_id, generation, seq, CODEC, engine, state))
+        size = await self._snapshot(place, seq)
         # What was committed meanwhile stays in the tail.
         tail.add(-entries, -entry_bytes)
-        tail.snapshot_bytes = len(state)
+        tail.snapshot_bytes = size or tail.snapshot_bytes
+        await self._pack(place, seq, _MIN_ENTRIES)
+
+    async def _snapshot(self, place: Place, seq: int, *, whole: bool = False) -> int | None:
+        """Take a snapshot; gives the size of its state.
+
+        None where entries wait for a missing one, which would be lost to it, and with `whole` where any is missing.
+        """
+        restored = await restore(self._log, place, seq)
+        if restored.waiting or (whole and restored.lost):
+            return None
+        state = await asyncio.to_thread(restored.replica.diff)
+        engine = f"pycrdt {version('pycrdt')}"
+        await self._log.store_snapshot(Snapshot(place.document_id, place.generation, seq, CODEC, engine, state))
+        await self._archive.thin(place, apart=_MAX_ENTRIES)
+        return len(state)
+
+    async def _pack(self, place: Place, upto: int, least: int) -> None:
+        packed = await self._archive.pack(place, upto=upto, least=least)
+        while packed:
+            await asyncio.sleep(_PAUSE_S)
+            packed = await self._archive.pack(place, upto=upto, least=least)
+
+    async def _patrol(self) -> None:
+        """Look at the next documents in order of id, and work off the first few that are worth it."""
+        found = await self._archive.backlog(after_id=self._after_id, limit=_PATROL_DOCUMENTS)
+        worked = 0
+        for backlog in found:
+            if self._is_worth(backlog):
+                worked += 1
+                await self._guarded(backlog.place.document_id, self._closed(backlog))
+            await self._guarded(backlog.place.document_id, self._archive.let_go(backlog.place))
+            self._after_id = backlog.place.document_id
+            if worked == _PATROL_WORK:
+                return
+        if len(found) < _PATROL_DOCUMENTS:
+            self._after_id = ""
+
+    def _is_worth(self, backlog: Backlog) -> bool:
+        is_long = backlog.seq - min(backlog.packed, backlog.snapshot_seq) >= _CLOSED_ENTRIES
+        is_new = self._done.get(backlog.place) != backlog.seq
+        return is_long and is_new and not self._upkeep.is_live(backlog.place.document_id)
+
+    async def _closed(self, backlog: Backlog) -> None:
+        place, seq = backlog.place, backlog.seq
+        if len(self._done) >= _REMEMBERED:
+            self._done.pop(next(iter(self._done)))
+        self._done[place] = seq
+        if seq - backlog.snapshot_seq >= _CLOSED_ENTRIES:
+            await self._snapshot(place, seq, whole=True)
+        await self._pack(place, seq, _CLOSED_ENTRIES)

@@ -144,7 +144,9 @@ class Sources:
 class Feed:
     """The readers of one document."""
 
-    def __init__(self, position: Position, sources: Sources) -> None:
+    def __init__(self, position: Position, sources: Sources, *, distrusted: int = -1) -> None:
+        """Begin at a position. A reader at a seq up to `distrusted` may have a text that damage took: snapshot (D5)."""
+        self._distrusted = distrusted
         self.readers: set[FeedReader] = set()
         self._generation = position.generation
         self._seq = position.seq
@@ -178,7 +180,7 @@ class Feed:
     async def _missed(self, position: Position | None, head: Position, units: Units) -> list[FeedEvent]:
         # The text is read now and what comes later is in the reader's queue already: no await between.
         title, text = self._sources.snapshot()
-        if position is None or not position.can_lead_to(head):
+        if position is None or not position.can_lead_to(head) or position.seq <= self._distrusted:
             return [_snapshot(head, title, text)]
         changes = self._kept(position.seq)
         if changes is None:
@@ -223,7 +225,14 @@ class Feed:
         return events
 
     def publish_text(self, change: TextChange) -> None:
-        """Tell a commit."""
+        """Tell a commit.
+
+        One whose first answer was lost stands in the log twice, and is the text from the end of its first copy on. A
+        reader could stop between two of its events, where the log has another text: all of them resume from the log.
+        """
+        if change.before != self._seq:
+            self.close()
+            self._recent.clear()
         self._seq = change.seq
         self._recent.append(change)
         made: dict[Units, FeedEvent] = {}

@@ -10,11 +10,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from coscribe.model import Append, Appended
+from coscribe.model import Append, Appended, Replaced, Unstored
 from coscribe.ports import UpdateLog
 
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 2.0
+# A document that alone cannot be stored is tried again in ever longer pauses, up to this one.
+_LAST_PAUSE_S = 30.0
+
+Answer = Appended | Replaced | Unstored | None
 
 
 class Recordable(Protocol):
@@ -31,7 +35,11 @@ class Recordable(Protocol):
         ...
 
     def lost(self) -> None:
-        """The document is gone or has another generation: nothing of the append was stored."""
+        """The document is gone: nothing of the append was stored."""
+        ...
+
+    def replaced(self, generation: int) -> None:
+        """The document has another generation: nothing of the append was stored."""
         ...
 
     def delayed(self, reason: str) -> None:
@@ -44,14 +52,23 @@ class Recordable(Protocol):
 
 
 class Recorder:
-    """Group commit for every room of the process. `failed` hears the first failure of each commit."""
+    """Group commit for every room of the process.
 
-    def __init__(self, log: UpdateLog, failed: Callable[[Exception], None]) -> None:
+    `failed` hears the first failure of each commit, `damaged` which document alone cannot be stored and why. Such a
+    document is opened again once, which mends what can be mended, and then tried again by itself: all others go on.
+    """
+
+    def __init__(
+        self, log: UpdateLog, failed: Callable[[Exception], None], damaged: Callable[[str, str], None]
+    ) -> None:
         self._log = log
         self._failed = failed
+        self._damaged = damaged
         # Why nothing can be stored now, None while commits succeed.
         self.trouble: Exception | None = None
         self._waiting: dict[str, Recordable] = {}
+        # How long each document that cannot be stored rests, and until when by the loop's clock.
+        self._resting: dict[str, tuple[float, float]] = {}
         self._wake = asyncio.Event()
         self._committed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -78,15 +95,16 @@ class Recorder:
         self._wake.set()
 
     async def settled(self, document_id: str) -> None:
-        """Wait until nothing of a document is waiting."""
+        """Wait until nothing of a document is waiting, or it alone cannot be stored."""
         async with self._committed:
-            await self._committed.wait_for(lambda: document_id not in self._waiting)
+            await self._committed.wait_for(lambda: document_id not in self._waiting or document_id in self._resting)
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            rooms = list(self._waiting.values())
+            now = asyncio.get_running_loop().time()
+            rooms = [room for of, room in self._waiting.items() if self._resting.get(of, (0.0, now))[1] <= now]
             taken = [(room, append) for room in rooms if (append := room.take_append()) is not None]
             if taken:
                 await self._commit(taken)
@@ -98,7 +116,7 @@ class Recorder:
     def _forget_if_done(self, room: Recordable) -> None:
         if room.take_append() is None:
             self._waiting.pop(room.document_id, None)
-        else:
+        elif room.document_id not in self._resting:
             self._wake.set()
 
     async def _commit(self, taken: list[tuple[Recordable, Append]]) -> None:
@@ -117,15 +135,35 @@ class Recorder:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_S)
         self.trouble = None
-        for (room, _), appended in zip(taken, answers, strict=True):
-            self._tell(room, appended)
+        for (room, _), answer in zip(taken, answers, strict=True):
+            self._tell(room, answer)
 
-    def _tell(self, room: Recordable, appended: Appended | None) -> None:
+    def _tell(self, room: Recordable, answer: Answer) -> None:
+        if isinstance(answer, Unstored):
+            self._rest(room, answer.reason)
+            return
+        self._resting.pop(room.document_id, None)
         try:
-            if appended is None:
-                room.lost()
-            else:
-                room.committed(appended)
+            match answer:
+                case None:
+                    room.lost()
+                case Replaced(generation):
+                    room.replaced(generation)
+                case Appended():
+                    room.committed(answer)
         except Exception as error:  # noqa: BLE001 - one document's trouble must not end the saving of all others
             self._failed(error)
             room.spoiled()
+
+    def _rest(self, room: Recordable, reason: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._damaged(room.document_id, reason)
+        pause = self._resting.get(room.document_id, (0.0, 0.0))[0]
+        if not pause:
+            self._resting[room.document_id] = (_FIRST_RETRY_S, loop.time())
+            room.spoiled()
+            return
+        pause = min(pause * 2, _LAST_PAUSE_S)
+        self._resting[room.document_id] = (pause, loop.time() + pause)
+        loop.call_later(pause, self._wake.set)
+        room.delayed(reason)

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from coscribe.core.exchange import Exchange
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.intake import Accepted, Intake, Limits
 from coscribe.core.title import SEARCHED, title_of
+from coscribe.core.update import scan
 from coscribe.errors import CoscribeError, Unavailable, cause_of
-from coscribe.model import Document
-from coscribe.ports import Activities, DocumentChanges, Documents, Principals, UpdateLog
-from coscribe.rooms.compaction import Compactor, Tail
+from coscribe.model import ANYONE, SERVER, Document, Place, Principal, PrincipalKind
+from coscribe.ports import Activities, Archive, DocumentChanges, Documents, Principals, UpdateLog
+from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.feed import Feed, Position, Sources
-from coscribe.rooms.history import replica_at
+from coscribe.rooms.history import Restored, restore
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.replay import Replayer
-from coscribe.rooms.room import Owner, Room
+from coscribe.rooms.room import Means, Owner, Room
 from coscribe.rooms.saving import Saved
+from coscribe.rooms.workshop import Workshop
 
 # Accepted updates get this long to become durable at shutdown; the whole exit must fit in 5 s.
 _CLOSE_WITHIN_S = 3.0
 # A loaded room waits at least this long for whoever asked for it, however short empty rooms are to stay.
 _UNHELD_S = 5.0
+# Documents whose engine failed, and that are not well yet: each is one line of the log at least.
+_MOST_SUSPECTS = 1000
+_NO_MEMORY = "The server has no memory left for one more document; try again in a moment."
+_TIGHT_RETRY_S = 10
 
 
 class Watcher(Protocol):
@@ -46,6 +52,7 @@ class Storage:
     documents: Documents
     activities: Activities
     principals: Principals
+    archive: Archive
 
 
 class _Held:
@@ -63,18 +70,33 @@ class _Held:
 class Registry:
     """The rooms, their recorder and their compactor."""
 
-    def __init__(self, storage: Storage, hub: ActivityHub, *, limits: Limits, idle_s: float, watch: Watcher) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        hub: ActivityHub,
+        *,
+        limits: Limits,
+        idle_s: float,
+        watch: Watcher,
+        measure: Callable[[Saved], None] = lambda _: None,
+    ) -> None:
         self._storage = storage
         self._hub = hub
         self._limits = limits
         self._idle_s = idle_s
         self._watch = watch
-        self._recorder = Recorder(storage.log, self._recording_failed)
-        self._compactor = Compactor(storage.log, self._snapshot_failed)
+        self._measure = measure
+        # Set while the process has more memory than it should: no further document is opened.
+        self.is_tight = False
+        self._recorder = Recorder(storage.log, self._recording_failed, self._damaged)
+        upkeep = Upkeep(lambda document_id: document_id in self._held, self._snapshot_failed)
+        self._compactor = Compactor(storage.log, storage.archive, upkeep)
+        self._workshop = Workshop(watch)
+        self._means = Means(self._recorder, storage.log, self._workshop)
         self._held: dict[str, _Held] = {}
         self._loading: dict[str, asyncio.Task[_Held]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._suspects: set[str] = set()
+        self._suspects: dict[str, None] = {}
         self._closing = False
         self._owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
 
@@ -91,10 +113,11 @@ class Registry:
             loading.cancel()
         rooms = self.rooms
         for room in rooms:
-            room.end_sessions(1012, "The server is restarting.")
+            room.drain()
         await self._recorder.close(_CLOSE_WITHIN_S)
         for room in rooms:
             room.close(1012, "The server is restarting.")
+        await self._workshop.close()
         await self._compactor.close()
         for task in tuple(self._tasks):
             task.cancel()
@@ -137,32 +160,32 @@ class Registry:
             raise Unavailable("The server is restarting.")
         while (held := self._held.get(document.id)) is None:
             loading = self._loading.get(document.id)
+            if loading is None and self.is_tight:
+                self._watch("refused", limit="max_memory_bytes")
+                raise Unavailable(_NO_MEMORY, retry_after_s=_TIGHT_RETRY_S, limit="max_memory_bytes")
             if loading is None:
                 loading = asyncio.create_task(self._load(document), name=f"load {document.id}")
                 self._loading[document.id] = loading
                 loading.add_done_callback(lambda _: self._loading.pop(document.id, None))
             return await _loaded(loading)
+        if held.room.generation < document.generation:
+            held.room.replaced(document.generation)
+            return await self._open(document)
         return held
 
     async def _load(self, document: Document) -> _Held:
         # A room that failed or was dropped may still have accepted updates on their way to the log.
         await self._recorder.settled(document.id)
-        log = self._storage.log
+        if (wrong := await self._storage.archive.mend_head(document.id)) is not None:
+            self._damaged(document.id, wrong)
         current = await self._storage.documents.get(document.id)
         if current is None:
             raise Unavailable("The document was just removed.")
-        replica = await replica_at(log, current.id, current.generation, current.seq)
-        owners = await log.client_ids(current.id, current.generation)
-        snapshot = await log.snapshot(current.id, current.generation)
-        last_activity = await self._storage.activities.head(current.id)
-        intake = Intake(replica, seq=current.seq, owners=owners, limits=self._limits, now=lambda: datetime.now(UTC))
-        room = Room(current.id, Exchange(current.generation, intake), self._recorder, log, self._owner)
-        room.title = current.title
-        room.careful = current.id in self._suspects
-        room.feed = Feed(Position(current.generation, current.seq, last_activity), self._sources(room))
-        behind = current.seq - (snapshot.seq if snapshot is not None else 0)
+        restored = await restore(self._storage.log, Place(current.id, current.generation), current.seq)
+        room = await self._room(current, restored)
+        behind = current.seq - restored.snapshot_seq
         # Bytes of entries already there are not known; 40 is what a keystroke takes.
-        held = _Held(room, Tail(len(snapshot.state) if snapshot is not None else 0, behind, 40 * behind))
+        held = _Held(room, Tail(restored.snapshot_bytes, behind, 40 * behind))
         self._held[current.id] = held
         # Whoever asked for it may be gone by now; the first to hold it stops the clock.
         self._expire_later(held, max(self._idle_s, _UNHELD_S))
@@ -171,6 +194,41 @@ class Registry:
             room.derived_title = current.title
             self._paused(room)
         return held
+
+    async def _room(self, current: Document, restored: Restored) -> Room:
+        owners = await self._storage.log.client_ids(current.id, current.generation)
+        last_activity = await self._storage.activities.head(current.id)
+        intake = Intake(
+            restored.replica, seq=current.seq, owners=owners, limits=self._limits, now=lambda: datetime.now(UTC)
+        )
+        intake.shelve(await self._waiting(restored))
+        exchange = Exchange(current.generation, intake)
+        room = Room(current.id, exchange, self._means, self._owner)
+        room.title = current.title
+        room.careful = current.id in self._suspects
+        room.damage = restored.damage
+        if restored.damage is not None:
+            self._damaged(current.id, restored.damage)
+        position = Position(current.generation, current.seq, last_activity)
+        distrusted = current.seq if restored.damage is not None else -1
+        room.open(Feed(position, self._sources(room), distrusted=distrusted))
+        return room
+
+    async def _waiting(self, restored: Restored) -> list[Accepted]:
+        """What builds on lost entries, ready to enter once a client brings those."""
+        entries = restored.waiting
+        known = await self._storage.principals.many(sorted({entry.principal_id for entry in entries}))
+        known |= {principal.id: principal for principal in (SERVER, ANYONE)}
+        return [
+            Accepted(
+                entry.payload,
+                scan(entry.payload),
+                known.get(entry.principal_id) or Principal(entry.principal_id, PrincipalKind.GUEST, "Somebody", 0),
+                entry.session_id,
+                is_live=False,
+            )
+            for entry in entries
+        ]
 
     def _sources(self, room: Room) -> Sources:
         replayer = Replayer(self._storage.log, self._storage.principals, room.document_id, room.generation)
@@ -195,7 +253,15 @@ class Registry:
             self._expire_later(held, max(self._idle_s, _UNHELD_S))
             return
         del self._held[held.room.document_id]
+        self._suspects.pop(held.room.document_id, None)  # it went well up to its end
         held.room.close(1001, "Nobody is here.")
+
+    def evict_idle(self) -> None:
+        """Let go of every room that nobody holds, without waiting for its time."""
+        for held in tuple(self._held.values()):
+            if held.expiry is not None:
+                held.expiry.cancel()
+                self._expire(held)
 
     async def drop(self, document_id: str, *, code: int, reason: str) -> None:
         """End a document's sessions and its room; returns when what it accepted is durable."""
@@ -210,7 +276,9 @@ class Registry:
     def _failed(self, room: Room) -> None:
         """Drop a room whose engine failed; the next one applies updates one by one until it knows which it was."""
         self._watch("engine_failed", document_id=room.document_id, again=room.careful)
-        self._suspects.add(room.document_id)
+        if len(self._suspects) >= _MOST_SUSPECTS:
+            del self._suspects[next(iter(self._suspects))]
+        self._suspects[room.document_id] = None
         self._forget(room)
 
     def _forget(self, room: Room) -> None:
@@ -220,13 +288,17 @@ class Registry:
             del self._held[room.document_id]
 
     def _saved(self, room: Room, saved: Saved) -> None:
+        self._measure(saved)
         held = self._held.get(room.document_id)
         if held is not None and held.room is room:
             held.tail.add(room.seq - saved.before, saved.payload_bytes)
-            self._compactor.consider(room.document_id, room.generation, room.seq, held.tail)
+            self._compactor.consider(Place(room.document_id, room.generation), room.seq, held.tail)
 
     def _recording_failed(self, error: Exception) -> None:
         self._watch("recording_failed", reason=cause_of(error), exc_info=_unforeseen(error))
+
+    def _damaged(self, document_id: str, reason: str) -> None:
+        self._watch("document_damaged", document_id=document_id, reason=reason)
 
     def _snapshot_failed(self, document_id: str, error: Exception) -> None:
         self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from coscribe.core.committed import CommittedText
+from coscribe.errors import PositionGone
 from coscribe.model import Entry
 from coscribe.ports import Principals, UpdateLog
 from coscribe.rooms.feed import TextChange
@@ -24,11 +25,18 @@ class Replayer:
         self._generation = generation
 
     async def changes(self, after: int, upto: int) -> list[TextChange] | None:
-        """What happened between two positions; None when it is too much."""
+        """What happened between two positions; None when it is too much, or cannot be told exactly any more."""
         if upto - after > _MAX_REPLAYED:
             return None
-        entries = await self._log.read(self._document_id, self._generation, after=after, upto=upto, limit=_MAX_REPLAYED)
-        replica = await replica_at(self._log, self._document_id, self._generation, after)
+        try:
+            entries = await self._log.read(
+                self._document_id, self._generation, after=after, upto=upto, limit=_MAX_REPLAYED
+            )
+            if len(entries) < upto - after:
+                return None
+            replica = await replica_at(self._log, self._document_id, self._generation, after)
+        except PositionGone:
+            return None
         text = CommittedText(replica.text)
         names = await self._principals.many(sorted({entry.principal_id for entry in entries}))
         changes = []

@@ -19,12 +19,13 @@ _DURABLE_WITHIN_S = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What one commit made durable: from `before`, and how many bytes of updates."""
+    """What one commit made durable: from `before`, how many bytes of updates, how long the first of them waited."""
 
     before: int
     commits: list[Commit]
     activities: tuple[Activity, ...]
     payload_bytes: int
+    waited_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Listener:
     saved: Callable[[Saved], None]
     delayed: Callable[[str], None]
     lost: Callable[[], None]
+    replaced: Callable[[int], None]
     spoiled: Callable[[], None]
 
 
@@ -91,12 +93,20 @@ class Saving:
 
     def committed(self, appended: Appended) -> None:
         """The append is durable: move seq and text, then tell."""
-        before, unsaved = self._intake.seq, self._intake.unsaved_bytes
+        # Not the seq of the last commit where that one's answer was lost: the log then holds these entries twice.
+        before, unsaved = appended.first_seq - 1, self._intake.unsaved_bytes
+        waited_s = self._waited_s()
         commits = self._intake.committed(appended.first_seq)
         for activity in appended.activities:
             self._edited_at[activity.principal_id] = activity.at
-        self._listener.saved(Saved(before, commits, appended.activities, unsaved - self._intake.unsaved_bytes))
+        payload_bytes = unsaved - self._intake.unsaved_bytes
+        self._listener.saved(Saved(before, commits, appended.activities, payload_bytes, waited_s))
         self._wake()
+
+    def _waited_s(self) -> float:
+        """Since the first entry of the append came; 0 where the clock was set back meanwhile."""
+        batches = self._intake.take()
+        return max(0.0, (datetime.now(UTC) - batches[0].entries[0].at).total_seconds()) if batches else 0.0
 
     def _wake(self) -> None:
         for ticket, done in self._waiters:
@@ -112,6 +122,11 @@ class Saving:
         """The document is gone from storage: nothing of this can be saved."""
         self._intake.abandon()
         self._listener.lost()
+
+    def replaced(self, generation: int) -> None:
+        """The document was replaced: nothing of this may be mixed into the other generation."""
+        self._intake.abandon()
+        self._listener.replaced(generation)
 
     def spoiled(self) -> None:
         """What was committed could not be followed; what was not is still with the clients, unacked."""

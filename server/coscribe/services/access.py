@@ -129,6 +129,8 @@ class AccessService:
         if document is None or document.trashed_at is not None:
             # Somebody came in while it went to the trash.
             await self._registry.drop(room.document_id, code=GONE, reason="This document was moved to the trash.")
+        elif document.generation > room.generation:
+            room.replaced(document.generation)
         else:
             await self.reapply(document)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 from sqlalchemy import (
     JSON,
@@ -28,18 +27,6 @@ from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.types import TypeDecorator
 
 from coscribe.errors import InvalidInput
-
-CHECKSUM_BYTES = 8
-
-
-def checksum(payload: bytes) -> bytes:
-    """The checksum of stored bytes: BLAKE2b of 8 bytes.
-
-    It is there for rotten disks and mangled restores, not against forgers. CRC-32 would let one bad row in
-    four thousand million pass and is 32 bits wide at best in the standard library; BLAKE2b runs at about 1
-    GB/s, so a keystroke's row costs a microsecond.
-    """
-    return blake2b(payload, digest_size=CHECKSUM_BYTES).digest()
 
 
 class TextRefused(InvalidInput, DontWrapMixin):
@@ -156,6 +143,35 @@ snapshots = Table(
     Column("engine", CleanText, nullable=False),
     Column("state", LargeBinary, nullable=False),
     Column("checksum", LargeBinary, nullable=False),
+)
+
+# Runs of old entries, packed. Keyed by their ends, so that what lies behind a position is one range of the key.
+segments = Table(
+    "segments",
+    metadata,
+    _document_key(),
+    Column("generation", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, nullable=False),
+    # When its last entry was written, for retention.
+    Column("at", UtcDateTime, nullable=False),
+    Column("codec", CleanText, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("checksum", LargeBinary, nullable=False),
+)
+
+# Copies of rows that could not be read, as they were: `payload` its bytes, `columns` all others.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _document_key(),
+    Column("generation", BigInteger, primary_key=True),
+    Column("what", CleanText, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("reason", CleanText, nullable=False),
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("payload", LargeBinary),
+    Column("columns", JSON, nullable=False),
 )
 
 activity = Table(

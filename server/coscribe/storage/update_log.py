@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+import zstandard
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from coscribe.errors import Unavailable
-from coscribe.model import Activity, Append, Appended, Entry, Snapshot
-from coscribe.storage.activities import insert_activities
+from coscribe.errors import PositionGone, cause_of
+from coscribe.model import Append, Appended, Damage, Entry, Place, Replaced, RowKind, Snapshot, Unstored
+from coscribe.storage.appending import append_in, is_of_rows
+from coscribe.storage.checksums import snapshot_checksum
 from coscribe.storage.engine import Database, insert_into
-from coscribe.storage.tables import checksum, client_ids, documents, snapshots, updates
+from coscribe.storage.quarantine import Quarantine
+from coscribe.storage.rows import PACKED, at_place, entries_of, entry_of, parted, snapshot_of, stored_rows
+from coscribe.storage.segments import DROPPED
+from coscribe.storage.tables import client_ids, documents, segments, snapshots, updates
 
-# An append that found its document, with the document's seq after it.
-_Placed = tuple[Append, int]
+# A state of 5 MB packs to a fifteenth in 5 ms; what the writing transaction has to carry is small.
+_STATE_LEVEL = 3
+# A thousand keystrokes take 150 KB; a thousand pastes of 10 MB would take all there is.
+_READ_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of the log: what could be read of it, and where it ends."""
+
+    found: Sequence[Entry | Damage]
+    upto: int
 
 
 class SqlUpdateLog:
     """The port UpdateLog."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quarantine: Quarantine | None = None) -> None:
         self._database = database
+        self._quarantine = quarantine or Quarantine(database, lambda _: None)
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
         """Commit all of `batch` in one durable transaction, allot seqs under each document's row (rule D1).
 
         `first_seq` is the document's seq before the append plus one, also when there are no entries: then
         nothing takes that seq, the document keeps its seq and time, and activities carry the seq it has.
+
+        A document whose rows cannot be stored is answered with Unstored, and all others are committed one by one.
 
         Raises Unavailable when the commit failed, and also when its answer was lost: then the batch may be in
         the log. Appending it again is right in both cases. Entries that are there twice have two seqs without
@@ -40,37 +58,48 @@ class SqlUpdateLog:
         if len({item.document_id for item in batch}) != len(batch):
             raise ValueError("a batch holds at most one Append a document")
         try:
-            async with self._database.write() as connection:
-                placed = await _allot(connection, batch)
-                await _insert_entries(connection, placed)
-                await _bind_client_ids(connection, (append for append, _ in placed))
-                told = await insert_activities(
-                    connection,
-                    [(append.document_id, seq, item) for append, seq in placed for item in append.activities],
-                )
-        except IntegrityError as error:
-            # The log holds entries beyond its document's seq: a damaged database, and nothing was committed.
-            raise Unavailable("The update log does not fit its documents.") from error
-        return _answers(batch, placed, told)
+            return [*await self._commit(batch)]
+        except Exception as error:
+            if not is_of_rows(error):
+                raise
+        return [await self._commit_alone(append) for append in batch]
+
+    async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | None]:
+        async with self._database.write() as connection:
+            return await append_in(connection, batch)
+
+    async def _commit_alone(self, append: Append) -> Appended | Replaced | Unstored | None:
+        try:
+            return (await self._commit([append]))[0]
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others are to be stored
+            return Unstored(cause_of(error))
 
     async def read(
         self, document_id: str, generation: int, *, after: int, upto: int | None = None, limit: int = 1000
     ) -> list[Entry]:
-        """Entries with after < seq <= upto in order, at most `limit`. A bad checksum raises Unavailable."""
-        query = (
-            select(updates)
-            .where(
-                updates.c.document_id == document_id,
-                updates.c.generation == generation,
-                updates.c.seq > after,
-            )
-            .order_by(updates.c.seq)
-            .limit(limit)
-        )
-        if upto is not None:
-            query = query.where(updates.c.seq <= upto)
+        """The next entries with after < seq <= upto that can be read, at most `limit` and about 32 MB of them.
+
+        Damaged ones are left out and set aside: a gap in the seqs tells of them. Raises PositionGone where retention
+        let entries go.
+        """
+        place = Place(document_id, generation)
+        entries: list[Entry] = []
+        damages: list[Damage] = []
         async with self._database.read() as connection:
-            return [_entry(row) for row in await connection.execute(query)]
+            while len(entries) < limit and sum(len(entry.payload) for entry in entries) < _READ_BYTES:
+                part = await _next_part(connection, place, (after, upto), limit - len(entries))
+                if part is None:
+                    break
+                good, bad = parted(part.found)
+                entries += good
+                damages += bad
+                after = part.upto
+        await self._quarantine.take(damages)
+        return entries
+
+    async def set_aside(self, damage: Damage) -> None:
+        """Put a row that only its reader could find damaged into the quarantine."""
+        await self._quarantine.take([damage])
 
     async def client_ids(self, document_id: str, generation: int) -> dict[int, str]:
         """The principal that owns each CRDT client id of the document."""
@@ -81,34 +110,20 @@ class SqlUpdateLog:
             return {row.client_id: row.principal_id for row in await connection.execute(query)}
 
     async def snapshot(self, document_id: str, generation: int, *, upto: int | None = None) -> Snapshot | None:
-        """The newest snapshot with seq <= upto; one with a bad checksum is passed over."""
-        newest = (
-            select(snapshots)
-            .where(snapshots.c.document_id == document_id, snapshots.c.generation == generation)
-            .order_by(snapshots.c.seq.desc())
-            .limit(1)
-        )
-        query = newest if upto is None else newest.where(snapshots.c.seq <= upto)
+        """The newest snapshot with seq <= upto that can be read; damaged ones are passed over and set aside."""
+        place = Place(document_id, generation)
+        found: Snapshot | Damage | None
+        damages: list[Damage] = []
         async with self._database.read() as connection:
-            while row := (await connection.execute(query)).one_or_none():
-                # A state of megabytes takes milliseconds, which the loop has not; hashing lets other threads
-                # run.
-                if await asyncio.to_thread(checksum, row.state) == row.checksum:
-                    return _snapshot(row)
-                query = newest.where(snapshots.c.seq < row.seq)
-        return None
+            while isinstance(found := await newest_snapshot(connection, place, upto), Damage):
+                damages.append(found)
+                upto = found.seq - 1
+        await self._quarantine.take(damages)
+        return found
 
     async def store_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; storing the same seq again changes nothing, and a purged document keeps none."""
-        row = {
-            "document_id": snapshot.document_id,
-            "generation": snapshot.generation,
-            "seq": snapshot.seq,
-            "codec": snapshot.codec,
-            "engine": snapshot.engine,
-            "state": snapshot.state,
-            "checksum": await asyncio.to_thread(checksum, snapshot.state),
-        }
+        row = await asyncio.to_thread(_snapshot_row, snapshot)
         async with self._database.write() as connection:
             known = (
                 select(documents.c.id)
@@ -119,83 +134,93 @@ class SqlUpdateLog:
                 await connection.execute(insert_into(connection, snapshots).values(row).on_conflict_do_nothing())
 
 
-async def _allot(connection: AsyncConnection, batch: Sequence[Append]) -> list[_Placed]:
-    """Lock the documents' rows and raise their seqs: two statements for a batch, however many documents it has.
+async def newest_snapshot(connection: AsyncConnection, place: Place, upto: int | None) -> Snapshot | Damage | None:
+    """The newest snapshot with seq <= upto, or what is wrong with it."""
+    query = stored_rows(connection.dialect.name, RowKind.SNAPSHOT).where(at_place(RowKind.SNAPSHOT, place))
+    if upto is not None:
+        query = query.where(snapshots.c.seq <= upto)
+    row = (await connection.execute(query.order_by(snapshots.c.seq.desc()).limit(1))).one_or_none()
+    return None if row is None else await asyncio.to_thread(snapshot_of, row, place)
 
-    Rows are locked in order of id, so that two batches never wait for each other in a circle. On SQLite the
-    transaction itself is the lock.
+
+def _snapshot_row(snapshot: Snapshot) -> dict[str, object]:
+    place = Place(snapshot.document_id, snapshot.generation)
+    codec, state = snapshot.codec + PACKED, zstandard.ZstdCompressor(level=_STATE_LEVEL).compress(snapshot.state)
+    return {
+        "document_id": snapshot.document_id,
+        "generation": snapshot.generation,
+        "seq": snapshot.seq,
+        "codec": codec,
+        "engine": snapshot.engine,
+        "state": state,
+        "checksum": snapshot_checksum(place, snapshot.seq, codec, state),
+    }
+
+
+async def _next_part(
+    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int
+) -> _Part | None:
+    """The next stretch behind span[0], None at the end.
+
+    Rows are asked for before segments: packing moves entries from the first to the second in one transaction, so that
+    whoever reads both without a common snapshot (PostgreSQL) finds them at least once.
     """
-    lock = (
-        select(documents.c.id, documents.c.generation, documents.c.seq)
-        .where(documents.c.id.in_([append.document_id for append in batch]))
-        .order_by(documents.c.id)
-        .with_for_update(key_share=True)
+    after, upto = span
+    if upto is not None and after >= upto:
+        return None
+    near = after + limit if upto is None else min(upto, after + limit)
+    rows = await _rows(connection, place, (after, near), limit)
+    if rows and rows[0].seq == after + 1:
+        return _of_rows(rows, place)
+    segment = await _segment_behind(connection, place, after)
+    if segment is None or (upto is not None and segment.first_seq > upto):
+        rows = rows or await _rows(connection, place, span, limit)
+        return _of_rows(rows, place) if rows else None
+    if rows and rows[0].seq < segment.first_seq:
+        return _of_rows(rows, place)
+    return await _of_segment(segment, place, span, limit)
+
+
+async def _rows(
+    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int
+) -> Sequence[Row[Any]]:
+    """Rows in order, fewer than `limit` when they are large."""
+    query = stored_rows(connection.dialect.name, RowKind.ENTRY).where(
+        at_place(RowKind.ENTRY, place), updates.c.seq > span[0]
     )
-    heads = {(row.id, row.generation): row.seq for row in await connection.execute(lock)}
-    placed = [
-        (append, heads[place] + len(append.entries))
-        for append in batch
-        if (place := (append.document_id, append.generation)) in heads
-    ]
-    raised = [
-        {"of": append.document_id, "seq": seq, "updated_at": append.entries[-1].at}
-        for append, seq in placed
-        if append.entries
-    ]
-    if raised:
-        await connection.execute(update(documents).where(documents.c.id == bindparam("of")), raised)
-    return placed
+    if span[1] is not None:
+        query = query.where(updates.c.seq <= span[1])
+    rows: list[Row[Any]] = []
+    size = 0
+    async with connection.stream(query.order_by(updates.c.seq).limit(limit)) as result:
+        async for row in result:
+            rows.append(row)
+            size += len(row.payload or b"")
+            if size >= _READ_BYTES:
+                break
+    return rows
 
 
-async def _insert_entries(connection: AsyncConnection, placed: Iterable[_Placed]) -> None:
-    rows = [
-        {
-            "document_id": append.document_id,
-            "generation": append.generation,
-            "seq": seq,
-            "principal_id": entry.principal_id,
-            "session_id": entry.session_id,
-            "at": entry.at,
-            "payload": entry.payload,
-            "checksum": checksum(entry.payload),
-        }
-        for append, head in placed
-        for seq, entry in enumerate(append.entries, start=head - len(append.entries) + 1)
-    ]
-    if rows:
-        await connection.execute(insert(updates), rows)
+async def _segment_behind(connection: AsyncConnection, place: Place, after: int) -> Row[Any] | None:
+    query = stored_rows(connection.dialect.name, RowKind.SEGMENT).where(
+        at_place(RowKind.SEGMENT, place), segments.c.last_seq > after
+    )
+    row: Row[Any] | None = (await connection.execute(query.order_by(segments.c.last_seq).limit(1))).one_or_none()
+    return row
 
 
-async def _bind_client_ids(connection: AsyncConnection, appends: Iterable[Append]) -> None:
-    rows = [
-        {
-            "document_id": append.document_id,
-            "generation": append.generation,
-            "client_id": client_id,
-            "principal_id": principal_id,
-        }
-        for append in appends
-        for client_id, principal_id in append.client_ids
-    ]
-    if rows:
-        await connection.execute(insert_into(connection, client_ids).on_conflict_do_nothing(), rows)
+def _of_rows(rows: Sequence[Row[Any]], place: Place) -> _Part:
+    """Rows up to the first gap, in which a segment may lie."""
+    run = [row for at, row in enumerate(rows, start=rows[0].seq) if row.seq == at]
+    return _Part([entry_of(row, place) for row in run], run[-1].seq)
 
 
-def _answers(batch: Sequence[Append], placed: Iterable[_Placed], told: Sequence[Activity]) -> list[Appended | None]:
-    answers: dict[str, Appended] = {}
-    taken = 0
-    for append, seq in placed:
-        of_this = tuple(told[taken : taken + len(append.activities)])
-        taken += len(append.activities)
-        answers[append.document_id] = Appended(seq - len(append.entries) + 1, of_this)
-    return [answers.get(append.document_id) for append in batch]
-
-
-def _entry(row: Row[Any]) -> Entry:
-    if checksum(row.payload) != row.checksum:
-        raise Unavailable(f"Entry {row.seq} of document {row.document_id} is damaged: its checksum does not fit.")
-    return Entry(row.seq, row.principal_id, row.session_id, row.at, row.payload)
-
-
-def _snapshot(row: Row[Any]) -> Snapshot:
-    return Snapshot(row.document_id, row.generation, row.seq, row.codec, row.engine, row.state)
+async def _of_segment(segment: Row[Any], place: Place, span: tuple[int, int | None], limit: int) -> _Part:
+    after, upto = span
+    if segment.codec in (DROPPED, DROPPED.encode()):
+        raise PositionGone("Changes this far back are kept no longer.", upto=segment.last_seq)
+    found = await asyncio.to_thread(entries_of, segment, place)
+    if isinstance(found, Damage):
+        return _Part([found], segment.last_seq)
+    wanted = [entry for entry in found if entry.seq > after and (upto is None or entry.seq <= upto)][:limit]
+    return _Part(wanted, wanted[-1].seq)
