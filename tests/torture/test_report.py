@@ -25,7 +25,7 @@ def test_a_proof_is_a_line_with_its_figures() -> None:
     promised, _, mutations = paper.partition("## Can these proofs fail?")
     assert "| Nothing is lost | kill -9 / again | F1 F9 | 200 | held: acked words 12,345 |" in promised
     assert "| A missing fsync is found | no fsync | F2 mutation | 1 | held: acked words 12,345 |" in mutations
-    assert "in 2 minutes" in paper
+    assert "took 2 minutes" in paper
 
 
 def test_each_parameter_of_a_proof_is_a_line() -> None:
