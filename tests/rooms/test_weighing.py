@@ -1,0 +1,304 @@
+"""Large updates: examined in a worker process, taken in a piece a turn, all or none; others type on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+import pytest
+from tests.rooms.building import Building, acks, enter, eventually, notices
+from tests.support.people import ANN, BEN
+from tests.support.wire_bytes import deletes, framed, item, one, structs, typed, update
+
+from coscribe.core import textedit
+from coscribe.core.examination import Examined
+from coscribe.core.replica import Verdict
+from coscribe.core.splices import Splice
+from coscribe.core.update import EMPTY_UPDATE
+from coscribe.errors import EditConflict, InvalidInput, Malformed, PreconditionFailed, Unavailable, UpdateRefused
+from coscribe.model import Role
+from coscribe.rooms.workshop import Workshop
+
+HI = one(5, 0, typed("hi"))
+LARGE = one(6, 0, typed("x" * 300_000))
+# Letters between the letters of the first 4,000 x: no two of them join.
+MANY = one(7, 0, *[typed("a", after=(6, at), before=(6, at + 1)) for at in range(4000)])
+
+
+def heavy(plan: Callable[[str], Sequence[Splice]]) -> dict[str, object]:
+    """Arguments that send a plan to the worker."""
+    return {"plan": plan, "weight": lambda _: 10**9}
+
+
+@pytest.fixture
+async def workshop() -> AsyncIterator[Workshop]:
+    events: list[str] = []
+    workshop = Workshop(lambda event, **_: events.append(event))
+    yield workshop
+    await workshop.close()
+    assert workshop.pid is None
+
+
+# In the room
+
+
+async def test_a_large_update_is_taken_in_by_pieces_and_acked_once(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, LARGE))
+        await room.settled(ann)
+        room.receive(ann, framed(2, MANY))
+        await room.settled(ann)
+        await eventually(lambda: room.is_settled)
+
+        assert len(room.text) == 304_000
+        assert room.text.startswith("xa" * 4000)
+        assert acks(ann.outbox.take())[-1][:2] == b"\x71\x02"
+        frames = ben.outbox.take()
+        assert max(map(len, frames)) < 66_000
+        [first, second] = [batch for batch in building.log.appends if batch[0].entries]
+        assert (len(first[0].entries), len(second[0].entries)) == (6, 4)
+        assert {entry.session_id for entry in first[0].entries} == {"ann"}
+        assert (6, "ann") in first[0].client_ids
+    async with building.registry.hold(document) as room:
+        assert len(room.text) == 304_000
+
+
+async def test_others_type_on_between_the_pieces(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, LARGE))
+        waiting = asyncio.create_task(room.settled(ann))
+        typed_by_ben = 0
+        turns_between = 0
+        while not waiting.done():
+            room.receive(
+                ben, framed(2, one(8, typed_by_ben, typed("b", after=(8, typed_by_ben - 1) if typed_by_ben else None)))
+            )
+            typed_by_ben += 1
+            heard = [frame for frame in ben.outbox.take() if len(frame) > 1000]
+            turns_between += bool(heard)
+            await asyncio.sleep(0)
+        await eventually(lambda: room.is_settled)
+        assert turns_between > 3
+        assert room.text.count("b") == typed_by_ben
+        assert len(room.text) == 300_000 + typed_by_ben
+
+
+async def test_what_is_known_is_acked_and_not_stored_again(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN, Role.VIEWER)
+        for session in (ann, ann, ben):
+            room.receive(session, framed(1, LARGE))
+            await room.settled(session)
+        await eventually(lambda: room.is_settled)
+        assert acks(ann.outbox.take())[-1][:2] == b"\x71\x02"
+        assert acks(ben.outbox.take())[-1][:2] == b"\x71\x01"
+        assert sum(len(append.entries) for batch in building.log.appends for append in batch) == 6
+
+
+@pytest.mark.parametrize(
+    ("raw", "limit"),
+    [
+        (update([structs(8, 0, typed("a" * 70_000, after=(9, 0))), structs(9, 0, typed("b", after=(8, 0)))]), "order"),
+        (one(8, 0, typed("a" * 1_100_000)), "max_document_bytes"),
+        (one(8, 0, typed("a" * 70_000), item(8, b"\x01\x7e")), "content"),
+    ],
+)
+async def test_a_large_update_is_refused_as_a_whole(building: Building, raw: bytes, limit: str) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, raw))
+        await room.settled(ann)
+        room.receive(ann, framed(2, HI))
+        await eventually(lambda: room.seq == 1)
+        [told, ack, *_] = ann.outbox.take()
+        assert notices([told])[0] | {"reason": ""} == {"kind": "refused", "reason": "", "limit": limit, "frame": 1}
+        assert ack[:2] == b"\x71\x01"
+        assert room.text == "hi"
+        assert len(ben.outbox.take()) == 1
+
+
+async def test_a_reader_and_a_fork_are_told_from_a_large_update_too(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben, twin = enter(room, "ann"), enter(room, "ben", BEN, Role.VIEWER), enter(room, "twin")
+        room.receive(ann, framed(2, HI))
+        for kind in (1, 2):
+            room.receive(ben, framed(kind, LARGE))
+            await room.settled(ben)
+        assert [notice["limit"] for notice in notices(ben.outbox.take())] == ["role", "role"]
+        room.receive(twin, framed(2, one(5, 0, typed("ho" + "x" * 70_000))))
+        await room.settled(twin)
+        assert notices(twin.outbox.take())[0]["kind"] == "fork"
+        assert twin.outbox.closing is not None
+        assert twin.outbox.closing.code == 4409
+        room.receive(ann, framed(2, b"\xff" * 70_000))
+        await room.settled(ann)
+        assert ann.outbox.closing is not None
+        assert ann.outbox.closing.code == 4400
+        await eventually(lambda: room.is_settled)
+        assert room.text == "hi"
+
+
+async def test_a_large_update_ahead_of_a_gap_sends_its_author_back(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        room.receive(ann, framed(2, one(5, 2, typed("x" * 70_000, after=(5, 1)))))
+        await room.settled(ann)
+        assert ann.outbox.closing is not None
+        assert ann.outbox.closing.code == 1013
+        assert acks(ann.outbox.take()) == []
+
+
+async def test_who_leaves_before_the_examination_takes_his_update_along(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        room.receive(ann, framed(2, LARGE))
+        room.leave(ann)
+        await room.settled(ann)
+        assert room.is_settled
+        assert room.text == ""
+
+
+async def test_a_room_that_closes_between_the_pieces_stores_all_of_them(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, LARGE))
+        await eventually(lambda: bool(ben.outbox.take()))
+        assert building.log.appends == []
+        await building.registry.drop(document.id, code=1001, reason="")
+    async with building.registry.hold(document) as room:
+        assert room.text == "x" * 300_000
+        assert room.seq == 6
+
+
+async def test_a_server_that_stops_at_an_examination_gives_it_up(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        room.receive(ann, framed(2, LARGE))
+        await asyncio.sleep(0)
+        await building.registry.close()
+        assert acks(ann.outbox.take()) == []
+
+
+async def test_scripts_bring_large_updates_too(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        written = await room.submit(ANN, LARGE)
+        assert (written.seq, written.changed, len(room.text)) == (6, True, 300_000)
+        assert not (await room.submit(ANN, LARGE)).changed
+        with pytest.raises(InvalidInput):
+            await room.submit(ANN, one(9, 5, typed("x" * 70_000, after=(9, 4))))
+        with pytest.raises(Malformed):
+            await room.submit(ANN, b"\xff" * 70_000)
+        with pytest.raises(UpdateRefused) as refused:
+            await room.submit(ANN, one(9, 0, typed("x" * 1_100_000)))
+        assert refused.value.limit == "max_document_bytes"
+        gone = await room.submit(ANN, update(removed=[deletes(6, *[(2 * at, 1) for at in range(3000)])]))
+        assert (gone.changed, len(room.text)) == (True, 297_000)
+
+
+async def test_a_heavy_plan_is_made_on_a_copy_and_merged(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        await room.edit(ANN, lambda _: [Splice(0, 0, "one two three")])
+        editing = asyncio.create_task(room.edit(BEN, **heavy(partial(textedit.diff, new="1 two 3"))))
+        await asyncio.sleep(0)
+        ann = enter(room, "ann")
+        room.receive(ann, framed(2, one(5, 0, typed("! "))))
+        written = await editing
+        assert written.changed
+        assert sorted(room.text) == sorted("! 1 two 3")
+        assert not (await room.edit(BEN, **heavy(partial(textedit.diff, new=room.text)))).changed
+        wrong = partial(textedit.apply_edits, edits=[textedit.Insert(at=99, text="x")])
+        with pytest.raises(EditConflict) as conflict:
+            await room.edit(BEN, **heavy(wrong))
+        assert conflict.value.index == 0
+        seq = room.seq
+        strict = heavy(partial(textedit.diff, new="new"))
+        editing = asyncio.create_task(room.edit(BEN, **strict, expect_seq=seq))
+        await asyncio.sleep(0)
+        room.receive(ann, framed(2, one(5, 2, typed("?", after=(5, 1)))))
+        with pytest.raises(PreconditionFailed):
+            await editing
+        await eventually(lambda: room.is_settled)
+        await room.edit(BEN, **strict, expect_seq=room.seq)
+        assert room.text == "new"
+
+
+# The worker itself
+
+
+async def examined(workshop: Workshop, raw: bytes) -> Examined:
+    return await workshop.examine(lambda: EMPTY_UPDATE, raw)
+
+
+async def test_one_worker_serves_many_and_is_let_go_when_idle() -> None:
+    workshop = Workshop(lambda *_, **__: None, idle_s=0.01)
+    first, second = await asyncio.gather(examined(workshop, LARGE), examined(workshop, HI))
+    assert (first.verdict, len(first.pieces), second.pieces) == (Verdict.NEW, 6, (HI,))
+    await eventually(lambda: workshop.pid is None)
+    assert (await examined(workshop, HI)).pieces == (HI,)
+    await workshop.close()
+
+
+async def test_the_end_of_a_worker_is_the_refusal_of_one_update() -> None:
+    told: list[dict[str, object]] = []
+    workshop = Workshop(lambda event, **fields: told.append({"event": event, **fields}))
+    await examined(workshop, HI)
+    pid = workshop.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    asking = asyncio.create_task(examined(workshop, LARGE))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(UpdateRefused) as refused:
+        await asking
+    assert refused.value.limit == "work"
+    assert told == [{"event": "heavy_failed", "reason": "crash"}]
+    assert (await examined(workshop, LARGE)).verdict is Verdict.NEW
+    assert workshop.pid not in (None, pid)
+    await workshop.close()
+
+
+async def test_a_worker_that_says_nothing_is_ended() -> None:
+    told: list[dict[str, object]] = []
+    workshop = Workshop(lambda event, **fields: told.append({"event": event, **fields}), deadline_s=0.2)
+    asking = asyncio.create_task(examined(workshop, HI))
+    await eventually(lambda: workshop.pid is not None)
+    assert workshop.pid is not None
+    os.kill(workshop.pid, signal.SIGSTOP)
+    with pytest.raises(UpdateRefused):
+        await asking
+    assert told == [{"event": "heavy_failed", "reason": "deadline"}]
+    assert workshop.pid is None
+    await workshop.close()
+
+
+async def test_a_bomb_ends_the_worker_at_most(workshop: Workshop) -> None:
+    nested = item(8, b"\x01" + b"\x75\x01" * 40_000 + b"\x7e", after=(5, 0))
+    with pytest.raises(UpdateRefused) as refused:
+        await examined(workshop, one(5, 0, typed("x" * 70_000), nested))
+    assert refused.value.limit == "content"
+    assert (await examined(workshop, HI)).verdict is Verdict.NEW
+
+
+async def test_the_line_before_the_worker_has_an_end(workshop: Workshop) -> None:
+    large = one(5, 0, typed("x" * 15 * 2**20))
+    waiting = [asyncio.create_task(examined(workshop, large)) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await examined(workshop, large)
+    assert {found.verdict for found in await asyncio.gather(*waiting)} == {Verdict.NEW}
