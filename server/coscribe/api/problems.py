@@ -65,6 +65,7 @@ _BY_STATUS = {
 # Some limits that an update is refused for are no fault of the update.
 _REFUSALS = {
     "max_document_bytes": KINDS[errors.TooLarge],
+    "max_update_bytes": KINDS[errors.TooLarge],
     "max_unsaved_bytes": KINDS[errors.Unavailable],
 }
 
@@ -107,10 +108,12 @@ def problem_of(error: errors.CoscribeError) -> Response:
     )  # fmt: skip
 
 
-async def on_our_error(_request: Request, error: Exception) -> Response:
-    """Exception handler of CoscribeError."""
+async def on_our_error(request: Request, error: Exception) -> Response:
+    """Exception handler of CoscribeError; what met a limit of a text or of an update is counted."""
     if not isinstance(error, errors.CoscribeError):
         raise error
+    if isinstance(error, errors.UpdateRefused | errors.TooLarge):
+        request.state.wiring.count_refusal(error.limit)
     return problem_of(error)
 
 

@@ -62,7 +62,7 @@ async def _converse(websocket: WebSocket, wiring: Wiring, document_id: str, call
         wake = asyncio.Event()
         outbox = Outbox(wiring.settings.max_outbox_bytes, wake.set, wiring.buffers)
         link_id = caller.link.id if caller.link is not None else None
-        session = Session(new_id(), caller.actor, role, outbox, link_id)
+        session = Session(new_id(), caller.actor, role, outbox, link_id, refused=wiring.count_refusal)
         pace = Pace(wiring.settings, wiring.gates.messages(websocket, caller), wiring.watch)
         conversation = _Conversation(websocket, room, session, wake, pace)
         with _joined(room, session):

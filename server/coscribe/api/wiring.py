@@ -51,6 +51,10 @@ class Wiring:
     watch: Watcher
     stop: asyncio.Event
 
+    def count_refusal(self, limit: str) -> None:
+        """Tell that something was refused for a limit."""
+        self.watch("refused", limit=limit)
+
 
 def wired(connection: HTTPConnection) -> Wiring:
     """The wiring of the server that took this request or socket."""

@@ -64,6 +64,9 @@ class Exchange:
         self.intake = intake
         self.awareness = Awareness()
         self.sessions: dict[str, Session] = {}
+        # Whoever has a clock may let states wait after he was told that some went out: only the newest of each counts.
+        self.presence_waits = False
+        self.presence_told: Callable[[], None] = lambda: None
         self._owed: dict[str, Session] = {}
         self._holding: dict[str, Session] = {}
         self.answers = Answers(intake, self.awareness)
@@ -129,6 +132,7 @@ class Exchange:
 
     def refuse(self, session: Session, slot: Slot, refusal: UpdateRefused) -> None:
         """Settle a frame as refused; whoever forked takes another client id and begins anew (rule D10)."""
+        session.refused(refusal.limit)
         if refusal.limit == "fork" or (refusal.limit == "client_id" and session.is_ours):
             session.fork(slot, str(refusal))
         else:
@@ -160,8 +164,10 @@ class Exchange:
 
     def _weigh(self, session: Session, offer: Offered | Heavy) -> None:
         """Leave an update to an examination; only a step 2 of a reader's may turn out to be nothing new."""
-        if not offer.is_step2 and not session.role.includes(Role.EDITOR):
-            refusal = UpdateRefused("You can view this document but not change it.", limit="role")
+        try:
+            self.intake.check_size(offer.update)
+            _require_editor(session, is_step2=offer.is_step2)
+        except UpdateRefused as refusal:
             self.refuse(session, offer.slot, refusal)
             return
         self.flush()
@@ -214,7 +220,7 @@ class Exchange:
     @property
     def is_dirty(self) -> bool:
         """Whether a flush has something to do."""
-        return self.intake.has_accepted or self.awareness.is_dirty
+        return self.intake.has_accepted or (self.awareness.is_dirty and not self.presence_waits)
 
     def flush(self) -> None:
         """Apply and deliver what was accepted since the last flush. Raises EngineFailed: the room is over."""
@@ -225,10 +231,15 @@ class Exchange:
                 self._normalise()
             self._release_held()
             self.intake.release()
+        if not self.presence_waits:
+            self._tell_presence()
+
+    def _tell_presence(self) -> None:
         message = self.awareness.flush()
         if message is not None:
             for session in self.sessions.values():
                 session.outbox.share(message)
+            self.presence_told()
 
     def deliver(self, accepted: Iterable[Accepted]) -> None:
         """Give what was applied to everybody but its author."""
@@ -276,6 +287,7 @@ class Exchange:
         Raises Malformed, UpdateRefused, InvalidInput, and TooManyThings when it is to be examined elsewhere.
         """
         self.flush()
+        self.intake.check_size(update)
         if len(update) > TURN.size:
             raise TooManyThings("This is too long for one turn.")
         found = scan(update, most=TURN.things)
@@ -323,3 +335,8 @@ class Exchange:
         for session in self.sessions.values():
             if session.is_ours:
                 session.outbox.push(digest)
+
+
+def _require_editor(session: Session, *, is_step2: bool) -> None:
+    if not is_step2 and not session.role.includes(Role.EDITOR):
+        raise UpdateRefused("You can view this document but not change it.", limit="role")

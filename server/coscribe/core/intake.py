@@ -32,6 +32,7 @@ class Limits:
 
     document_bytes: int
     unsaved_bytes: int
+    update_bytes: int | None = None
     unsaved: Tally | None = None
 
 
@@ -143,6 +144,12 @@ class Intake:
             raise UpdateRefused("Too many different copies have written in this document.", limit="clients")
         if is_live and any(self._owners.get(client, author.id) != author.id for client in clients):
             raise UpdateRefused("These changes carry somebody else's client id.", limit="client_id")
+
+    def check_size(self, update: bytes) -> None:
+        """Whether an update may be as large as it is. Raises UpdateRefused."""
+        most = self._limits.update_bytes
+        if most is not None and len(update) > most:
+            raise UpdateRefused(f"A single change may have at most {most} bytes.", limit="max_update_bytes")
 
     def check_room(self, more_bytes: int) -> None:
         """Whether there is room for more text, and for more that is not saved yet. Raises UpdateRefused."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coscribe.core.forks import Allowance
@@ -30,9 +31,10 @@ _MAX_UNSETTLED = 100_000
 
 # With which close code a stock client is let go whose update was refused, where trying again cannot help. The others
 # are refused for a while only (a full disk) or may go on reading (a viewer).
-_FINAL = dict.fromkeys(("max_document_bytes", "fragments", "clients", "work"), 4413) | dict.fromkeys(
-    ("client", "clock", "content", "order", "root"), 4400
-)
+_FINAL = {
+    **dict.fromkeys(("max_document_bytes", "max_update_bytes", "fragments", "clients", "work"), 4413),
+    **dict.fromkeys(("client", "clock", "content", "order", "root"), 4400),
+}
 
 
 @dataclass(slots=True)
@@ -118,6 +120,8 @@ class Session:
     held: list[Offered] = field(default_factory=list)
     held_bytes: int = 0
     has_asked: bool = False
+    # Hears the limit of every refusal.
+    refused: Callable[[str], None] = lambda _: None
     # What comparing its updates with what is stored may still cost; None before the first.
     compared: Allowance | None = None
     _frames: int = 0
