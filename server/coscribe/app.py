@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from coscribe.core.intake import Limits
 from coscribe.core.tally import Tally
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
+from coscribe.model import Damage
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.registry import Registry, Storage
+from coscribe.rooms.registry import Registry, Storage, Watcher
 from coscribe.services.access import AccessService
 from coscribe.services.chronicle import Chronicle
 from coscribe.services.documents import DocumentService
@@ -37,11 +39,13 @@ from coscribe.services.identity import IdentityService, new_token
 from coscribe.services.links import LinkService
 from coscribe.services.texts import TextService
 from coscribe.storage.activities import SqlActivities
+from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
 from coscribe.storage.health import SqlHealth
 from coscribe.storage.principals import SqlPrincipals
+from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.telemetry import watcher
 from coscribe.watchdog import Watchdog
@@ -70,11 +74,10 @@ def create_app(
     shared with whoever counts connections.
     """
     stopped = stop or asyncio.Event()
-    counted = metrics or Metrics()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Wiring]]:
-        async with running(settings, stopped, counted) as wiring:
+        async with running(settings, stopped, metrics) as wiring:
             yield {"wiring": wiring}
 
     app = Application(
@@ -97,14 +100,14 @@ def create_app(
 
 
 @asynccontextmanager
-async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics) -> AsyncIterator[Wiring]:
+async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics | None = None) -> AsyncIterator[Wiring]:
     """The parts of a server, alive; at the end everything that was accepted is durable.
 
     Rooms close as soon as `stop` is set, while the server still waits for its connections: both fit in 5 s.
     """
     database = Database.open(database_url(settings))
     try:
-        wiring = _wire(settings, database, stop, metrics)
+        wiring = _wire(settings, database, stop, metrics or Metrics())
         wiring.registry.start()
         closing = asyncio.create_task(_close_at(stop, wiring.registry), name="close")
         patrol = asyncio.create_task(_patrol(wiring), name="patrol")
@@ -142,10 +145,17 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
     documents, activities = SqlDocuments(database), SqlActivities(database)
     grants, principals = SqlGrants(database), SqlPrincipals(database)
     hub = ActivityHub()
+    quarantine = Quarantine(database, partial(_tell_damage, watch))
     registry = Registry(
-        Storage(SqlUpdateLog(database), documents, activities, principals),
+        Storage(
+            SqlUpdateLog(database, quarantine),
+            documents,
+            activities,
+            principals,
+            SqlArchive(database, quarantine, history_days=settings.history_days),
+        ),
         hub,
-        limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes, unsaved),
+        limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes, settings.max_update_bytes, unsaved),
         idle_s=settings.room_idle_s,
         watch=watch,
         measure=metrics.saved,
@@ -183,6 +193,11 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         watch=watch,
         stop=stop,
     )
+
+
+def _tell_damage(watch: Watcher, damage: Damage) -> None:
+    place = damage.place
+    watch("quarantined", document_id=place.document_id, what=damage.what.value, seq=damage.seq, reason=damage.reason)
 
 
 async def add_token(settings: Settings, name: str) -> str:
