@@ -8,9 +8,11 @@ import pytest
 from pycrdt import Doc, Text
 from tests.support.wire_bytes import deletes, one, structs, typed, update
 
-from coscribe.core.pieces import ANSWER, TURN, PieceSize, cut, is_causal, split
+from coscribe.core.pieces import ANSWER, PieceSize, cut, is_causal, split, turn
 from coscribe.core.replica import Replica, Verdict
 from coscribe.core.update import scan
+
+TURN = turn(0, 0)
 
 
 def a_doc(client: int) -> Doc[Text]:
@@ -85,7 +87,7 @@ def random_docs(seed: int, edits: int) -> Doc[Text]:
 @pytest.mark.parametrize("seed", range(8))
 def test_pieces_of_a_shared_history(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Pieces of 4 KB, so that dependencies between clients cross their borders often.
-    monkeypatch.setattr("coscribe.core.pieces.ANSWER", PieceSize(4096, 227))
+    monkeypatch.setattr("coscribe.core.pieces.ANSWER", PieceSize(4096, 4096, 227))
     doc = random_docs(seed, 150)
     large = doc.get_update()
 
@@ -115,26 +117,34 @@ def test_deletions_come_last_and_in_pieces() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_turns_piece_is_small_in_bytes_and_in_things(seed: int) -> None:
     doc = random_docs(seed, 150)
-    pieces = cut(doc.get_update(), {})
+    pieces = cut(doc.get_update(), {}, TURN)
     assert max(map(len, pieces)) < TURN.size + 100
-    assert max(scan(piece).things for piece in pieces) <= TURN.things
+    assert max(scan(piece).things for piece in pieces) <= 1000
     assert put_together(pieces).text == str(doc["content"])
 
 
 def test_many_letters_and_many_deletions_are_many_pieces() -> None:
     letters = one(6, 0, *[typed("b", after=(5, 2 * at)) for at in range(2500)])
     first = one(5, 0, typed("ab" * 2500))
-    replica = put_together([first, *cut(letters, {5: 5000})])
-    assert len(cut(letters, {5: 5000})) == 3
-    pieces = cut(update([], [deletes(5, *[(2 * (2499 - at), 1) for at in range(2500)])]), replica.clocks)
+    replica = put_together([first, *cut(letters, {5: 5000}, TURN)])
+    assert len(cut(letters, {5: 5000}, TURN)) == 3
+    pieces = cut(update([], [deletes(5, *[(2 * (2499 - at), 1) for at in range(2500)])]), replica.clocks, TURN)
     assert [scan(piece).things for piece in pieces] == [1000, 1000, 500]
+
+
+def test_a_turn_takes_less_where_the_document_is_large() -> None:
+    assert turn(0, 0) == turn(100, 50_000) == (256 * 1024, 1000, 1000)
+    assert turn(10_000, 0).structs == 19
+    assert turn(10_000, 0).ranges == 1000
+    assert turn(0, 10_000_000)[1:] == (19, 19)
+    assert turn(10**9, 10**9)[1:] == (1, 1)
 
 
 def test_what_is_known_is_left_out_also_between_gaps() -> None:
     known = one(5, 0, typed("abcd"))
     skip = b"\x0a\x02"  # two clocks that the update leaves out
     mixed = one(5, 0, typed("ab"), skip, typed("ef", after=(5, 3)))
-    assert put_together([known, *cut(mixed, {5: 4})]).text == "abcdef"
+    assert put_together([known, *cut(mixed, {5: 4}, TURN)]).text == "abcdef"
 
 
 # Circles

@@ -14,7 +14,7 @@ from coscribe.core.forks import check_same, repeated, stored_since
 from coscribe.core.intake import MOST_FRAGMENTS
 from coscribe.core.joining import joined
 from coscribe.core.pairs import check_cuts
-from coscribe.core.pieces import cut, is_causal
+from coscribe.core.pieces import cut, is_causal, turn
 from coscribe.core.replica import EngineFailed, Replica, Verdict
 from coscribe.core.splices import Splice
 from coscribe.core.update import scan
@@ -57,7 +57,7 @@ def examine(state: bytes, update: bytes) -> Examined:
     if not is_causal(update, found, replica.clocks):
         raise UpdateRefused("These changes wait for each other.", limit="order")
     check_cuts(update, found, replica.pairs, replica.clocks)
-    pieces = cut(joined(update), replica.clocks)
+    pieces = cut(joined(update), replica.clocks, turn(fragments, replica.size))
     if not _try(replica, pieces):
         return Examined(Verdict.KNOWN, fragments)
     return Examined(verdict, fragments, found.inserted_bytes, clients, tuple(pieces))
@@ -70,17 +70,18 @@ def examine_plan(state: bytes, plan: Plan, client_id: int) -> Examined:
     writer = Replica(client_id)
     writer.load([state])
     update, _ = writer.edit(plan(writer.text))
-    pieces = cut(update, clocks)
+    pieces = cut(update, clocks, turn(fragments, before))
     if not _try(replica, pieces):
         return Examined(Verdict.KNOWN, fragments)
     return Examined(Verdict.NEW, fragments, max(0, replica.size - before), (client_id,), tuple(pieces))
 
 
 def _opened(state: bytes) -> tuple[Replica, int]:
-    """The document, and how many structs and deleted ranges it has."""
+    """The document, and how many structs it has."""
     replica = Replica(1)
     replica.load([state])
-    return replica, scan(state).things
+    found = scan(state)
+    return replica, found.things - len(found.deletes)
 
 
 def _try(replica: Replica, pieces: Sequence[bytes]) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from coscribe.core.answers import Answers
 from coscribe.core.awareness import Awareness
 from coscribe.core.intake import Accepted, Commit, Intake
-from coscribe.core.pieces import TURN
+from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, encode_update
 from coscribe.core.recall import Recall
 from coscribe.core.replica import Verdict
@@ -288,9 +288,9 @@ class Exchange:
         """
         self.flush()
         self.intake.check_size(update)
-        if len(update) > TURN.size:
+        if len(update) > MOST_AT_ONCE:
             raise TooManyThings("This is too long for one turn.")
-        found = scan(update, most=TURN.things)
+        found = scan(update, most=MOST_THINGS)
         item = Accepted(update, found, author, REST_SESSION, is_live=False)
         verdict = self.intake.replica.judge(found)
         if verdict is Verdict.GAP:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from coscribe.core.committed import CommittedText, Op
 from coscribe.core.pairs import check_cuts
-from coscribe.core.pieces import is_causal
+from coscribe.core.pieces import is_causal, turn
 from coscribe.core.replica import Delta, EngineFailed, Replica
 from coscribe.core.shelf import Shelf
 from coscribe.core.splices import Splice
@@ -38,11 +38,9 @@ class Limits:
 
 # Every transaction of the engine copies the clocks of all clients: 5 ms for so many.
 _MOST_CLIENTS = 50_000
-# The engine looks through all that lies between the neighbours which a struct names: 0.2 us for each struct in there,
-# so up to 50 ms for one in a document of so many. People's texts have some thousands: runs of typing are one.
+# Structs of a document: one more takes up to 50 ms to find its place among so many, if somebody means harm. People's
+# texts have some thousands, since a run of typing is one.
 MOST_FRAGMENTS = 250_000
-# Structs and deleted ranges of an update, times the fragments it may be looked for among, that one turn bears.
-_MOST_STEPS = 200_000
 # Until somebody counts: a document's state takes some 12 bytes for each of its fragments.
 _BYTES_A_FRAGMENT = 12
 
@@ -119,9 +117,11 @@ class Intake:
 
     def is_heavy(self, found: Scan) -> bool:
         """Whether one turn of the loop is too short for an update, as far as its size tells (a worker knows better)."""
-        return found.things > 0 and (
-            self.fragments > MOST_FRAGMENTS or (found.things > 1 and found.things * self.fragments > _MOST_STEPS)
-        )
+        if found.things < 2 and self.fragments <= MOST_FRAGMENTS:
+            return False
+        piece = turn(self.fragments, self.replica.size)
+        structs = found.things - len(found.deletes)
+        return self.fragments > MOST_FRAGMENTS or structs > piece.structs or len(found.deletes) > piece.ranges
 
     def check(self, item: Accepted) -> None:
         """What an update must satisfy beyond its form. Raises UpdateRefused."""

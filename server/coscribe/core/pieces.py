@@ -30,7 +30,8 @@ class PieceSize(NamedTuple):
     """What one piece may hold: bytes, and structs or deleted ranges."""
 
     size: int
-    things: int
+    structs: int
+    ranges: int
 
     @property
     def points(self) -> int:
@@ -38,10 +39,25 @@ class PieceSize(NamedTuple):
         return self.size // 8
 
 
-# A range takes 10 bytes at most, with its client 18.
-ANSWER = PieceSize(256 * 1024, 256 * 1024 // 18)
-# What is taken in at one turn of the loop: 1,000 structs take some 10 ms to scan, apply and tell.
-TURN = PieceSize(64 * 1024, 1000)
+_SIZE = 256 * 1024
+# A range takes 10 bytes at most, with its client 18; a struct takes at least one.
+ANSWER = PieceSize(_SIZE, _SIZE, _SIZE // 18)
+# A longer update than this is examined elsewhere, and taken in by pieces.
+MOST_AT_ONCE = 64 * 1024
+# What one turn of the loop takes in: 1,000 structs or ranges take some 10 ms to scan, apply and tell.
+MOST_THINGS = 1000
+# Where the document is large, 200,000 steps of the engine, 40 ms. It looks for the place of a struct through all that
+# lies between the neighbours which the struct names: 0.2 us for each fragment of the text, if somebody means harm.
+# And it copies the rest of a string that it cuts: 0.2 us for each kilobyte of the text.
+_MOST_STEPS = 200_000
+_COPIED_A_STEP = 1000
+
+
+def turn(fragments: int, size: int) -> PieceSize:
+    """What one turn takes in of an update to a text of so many fragments and bytes."""
+    copying = size // _COPIED_A_STEP + 1
+    structs, ranges = _MOST_STEPS // (fragments + copying), _MOST_STEPS // copying
+    return PieceSize(_SIZE, max(1, min(MOST_THINGS, structs)), max(1, min(MOST_THINGS, ranges)))
 
 
 class Struct(NamedTuple):
@@ -60,9 +76,9 @@ def split(update: bytes) -> list[bytes]:
     return list(_pieces(StructWalk(update, piece=ANSWER), ANSWER, {})) or [EMPTY_UPDATE]
 
 
-def cut(update: bytes, clocks: Mapping[int, int]) -> list[bytes]:
-    """Cut a scanned update that was judged NEW into what can be taken in at one turn each, without what is known."""
-    return list(_pieces(StructWalk(update, piece=TURN), TURN, clocks))
+def cut(update: bytes, clocks: Mapping[int, int], piece: PieceSize) -> list[bytes]:
+    """Cut a scanned update that was judged NEW into pieces, without what is known."""
+    return list(_pieces(StructWalk(update, piece=piece), piece, clocks))
 
 
 def _pieces(walk: StructWalk, piece: PieceSize, clocks: Mapping[int, int]) -> Iterator[bytes]:
@@ -75,7 +91,7 @@ def _pieces(walk: StructWalk, piece: PieceSize, clocks: Mapping[int, int]) -> It
     for filled in _filled(found, piece):
         yield _encode(filled, [])
     deletes = iter(sorted(walk.deletes()))
-    while part := list(islice(deletes, piece.things)):
+    while part := list(islice(deletes, piece.ranges)):
         yield _encode({}, part)
 
 
@@ -189,7 +205,7 @@ def _filled(found: dict[int, list[Struct]], piece: PieceSize) -> Iterator[dict[i
     filled: dict[int, list[Struct]] = {}
     size = things = 0
     for client, struct in _causal(found):
-        if filled and (size + len(struct.raw) > piece.size or things == piece.things):
+        if filled and (size + len(struct.raw) > piece.size or things == piece.structs):
             yield filled
             filled, size, things = {}, 0, 0
         filled.setdefault(client, []).append(struct)

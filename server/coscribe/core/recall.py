@@ -7,13 +7,13 @@ from collections.abc import Callable
 from coscribe.core.deletions import are_known
 from coscribe.core.forks import Allowance, check_same, repeated, stored_since
 from coscribe.core.intake import Intake
-from coscribe.core.pieces import TURN
+from coscribe.core.pieces import MOST_THINGS
 from coscribe.core.session import Offered, Session
 from coscribe.core.update import Scan
 from coscribe.model import Role
 
 # Stored structs that are read for one comparison at a turn of the loop: some 10 ms.
-_MOST_STORED = 5 * TURN.things
+_MOST_STORED = 5 * MOST_THINGS
 
 
 class Recall:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from coscribe.core.forks import Allowance
 from coscribe.core.outbox import Outbox
-from coscribe.core.pieces import TURN
+from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import (
     AwarenessEntry,
     AwarenessUpdate,
@@ -151,10 +151,10 @@ class Session:
         self._ledger.append(slot)
         if len(self._ledger) > _MAX_UNSETTLED:
             self.outbox.close(1013, "Too many changes wait to be saved.")
-        if len(update) > TURN.size:
+        if len(update) > MOST_AT_ONCE:
             return Heavy(update, slot, is_step2)
         try:
-            return Offered(update, scan(update, most=TURN.things), slot, is_step2)
+            return Offered(update, scan(update, most=MOST_THINGS), slot, is_step2)
         except TooManyThings:
             return Heavy(update, slot, is_step2)
         except UpdateRefused as refusal:
