@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +17,8 @@ _STALL_S = 1.0
 # Memory and disk are looked at on each of these rounds.
 _ROUNDS = 8
 _STATM = Path("/proc/self/statm")
+# The C library keeps what was freed; glibc has a function that hands it back, others do not.
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 class Watchdog:
@@ -27,6 +30,8 @@ class Watchdog:
         self._watch = watch
         self._longest_s = 0.0
         self._is_low = False
+        self._is_high = False
+        registry.has_memory = self.has_memory
         self.free_bytes: int | None = None
 
     @property
@@ -71,13 +76,27 @@ class Watchdog:
         self._look_at_memory()
 
     def _look_at_memory(self) -> None:
+        was_high, self._is_high = self._is_high, self._is_over()
+        if self._is_high and not was_high:
+            self._watch("memory_high", bytes=resident_bytes(), most=self._settings.max_memory_bytes)
+        if self._is_high:
+            self._make_room()
+
+    def _is_over(self) -> bool:
         most = self._settings.max_memory_bytes
-        is_tight = most > 0 and resident_bytes() > most
-        if is_tight and not self._registry.is_tight:
-            self._watch("memory_high", bytes=resident_bytes(), most=most)
-        self._registry.is_tight = is_tight
-        if is_tight:
-            self._registry.evict_idle()
+        return most > 0 and resident_bytes() > most
+
+    def _make_room(self) -> None:
+        """Let go of the rooms where nobody is, and give what that frees back to the system."""
+        self._registry.evict_idle()
+        if _malloc_trim is not None:
+            _malloc_trim(0)
+
+    def has_memory(self) -> bool:
+        """Whether one more document may be opened; always where none is: less memory than that there cannot be."""
+        if self._is_over():
+            self._make_room()
+        return not self._is_over() or not self._registry.rooms
 
 
 def free_bytes(folder: Path) -> int | None:

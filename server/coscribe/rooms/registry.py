@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from coscribe.core.exchange import Exchange
-from coscribe.core.intake import Accepted, Intake, Limits
+from coscribe.core.intake import Limits
 from coscribe.core.title import SEARCHED, title_of
-from coscribe.core.update import scan
 from coscribe.errors import CoscribeError, Unavailable, cause_of
-from coscribe.model import ANYONE, SERVER, Document, Place, Principal, PrincipalKind
-from coscribe.ports import Activities, Archive, DocumentChanges, Documents, Principals, UpdateLog
+from coscribe.model import Document, Place
+from coscribe.ports import DocumentChanges
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
-from coscribe.rooms.feed import Feed, Position, Sources
-from coscribe.rooms.history import Restored, restore
 from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
-from coscribe.rooms.replay import Replayer
 from coscribe.rooms.room import Means, Owner, Room
 from coscribe.rooms.saving import Saved
 from coscribe.rooms.workshop import Workshop
@@ -42,17 +37,6 @@ class Watcher(Protocol):
     def __call__(self, event: str, **fields: object) -> None:
         """Tell one event."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """The ports that rooms live on."""
-
-    log: UpdateLog
-    documents: Documents
-    activities: Activities
-    principals: Principals
-    archive: Archive
 
 
 class _Held:
@@ -82,23 +66,23 @@ class Registry:
     ) -> None:
         self._storage = storage
         self._hub = hub
-        self._limits = limits
         self._idle_s = idle_s
         self._watch = watch
         self._measure = measure
-        # Set while the process has more memory than it should: no further document is opened.
-        self.is_tight = False
+        # Asked before a document is opened: whether the process has memory for one more.
+        self.has_memory: Callable[[], bool] = lambda: True
         self._recorder = Recorder(storage.log, self._recording_failed, self._damaged)
         upkeep = Upkeep(lambda document_id: document_id in self._held, self._snapshot_failed)
         self._compactor = Compactor(storage.log, storage.archive, upkeep)
         self._workshop = Workshop(watch)
-        self._means = Means(self._recorder, storage.log, self._workshop)
         self._held: dict[str, _Held] = {}
         self._loading: dict[str, asyncio.Task[_Held]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._suspects: dict[str, None] = {}
         self._closing = False
-        self._owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
+        means = Means(self._recorder, storage.log, self._workshop)
+        owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
+        self._opener = Opener(storage, limits, means, owner, self._damaged)
 
     def start(self) -> None:
         """Begin to record."""
@@ -160,7 +144,7 @@ class Registry:
             raise Unavailable("The server is restarting.")
         while (held := self._held.get(document.id)) is None:
             loading = self._loading.get(document.id)
-            if loading is None and self.is_tight:
+            if loading is None and not self.has_memory():
                 self._watch("refused", limit="max_memory_bytes")
                 raise Unavailable(_NO_MEMORY, retry_after_s=_TIGHT_RETRY_S, limit="max_memory_bytes")
             if loading is None:
@@ -176,71 +160,16 @@ class Registry:
     async def _load(self, document: Document) -> _Held:
         # A room that failed or was dropped may still have accepted updates on their way to the log.
         await self._recorder.settled(document.id)
-        if (wrong := await self._storage.archive.mend_head(document.id)) is not None:
-            self._damaged(document.id, wrong)
-        current = await self._storage.documents.get(document.id)
-        if current is None:
-            raise Unavailable("The document was just removed.")
-        restored = await restore(self._storage.log, Place(current.id, current.generation), current.seq)
-        room = await self._room(current, restored)
-        behind = current.seq - restored.snapshot_seq
-        # Bytes of entries already there are not known; 40 is what a keystroke takes.
-        held = _Held(room, Tail(restored.snapshot_bytes, behind, 40 * behind))
-        self._held[current.id] = held
+        opened = await self._opener.open(document.id, careful=document.id in self._suspects)
+        held = _Held(opened.room, opened.tail)
+        self._held[document.id] = held
         # Whoever asked for it may be gone by now; the first to hold it stops the clock.
         self._expire_later(held, max(self._idle_s, _UNHELD_S))
-        if current.seq and not current.title_by_hand:
+        if opened.room.seq and not opened.title_by_hand:
             # The last stop may have come between a change and its title; a new document has one before its text.
-            room.derived_title = current.title
-            self._paused(room)
+            opened.room.derived_title = opened.room.title
+            self._paused(opened.room)
         return held
-
-    async def _room(self, current: Document, restored: Restored) -> Room:
-        owners = await self._storage.log.client_ids(current.id, current.generation)
-        last_activity = await self._storage.activities.head(current.id)
-        intake = Intake(
-            restored.replica, seq=current.seq, owners=owners, limits=self._limits, now=lambda: datetime.now(UTC)
-        )
-        intake.shelve(await self._waiting(restored))
-        exchange = Exchange(current.generation, intake)
-        room = Room(current.id, exchange, self._means, self._owner)
-        room.title = current.title
-        room.careful = current.id in self._suspects
-        room.damage = restored.damage
-        if restored.damage is not None:
-            self._damaged(current.id, restored.damage)
-        position = Position(current.generation, current.seq, last_activity)
-        distrusted = current.seq if restored.damage is not None else -1
-        room.open(Feed(position, self._sources(room), distrusted=distrusted))
-        return room
-
-    async def _waiting(self, restored: Restored) -> list[Accepted]:
-        """What builds on lost entries, ready to enter once a client brings those."""
-        entries = restored.waiting
-        known = await self._storage.principals.many(sorted({entry.principal_id for entry in entries}))
-        known |= {principal.id: principal for principal in (SERVER, ANYONE)}
-        return [
-            Accepted(
-                entry.payload,
-                scan(entry.payload),
-                known.get(entry.principal_id) or Principal(entry.principal_id, PrincipalKind.GUEST, "Somebody", 0),
-                entry.session_id,
-                is_live=False,
-            )
-            for entry in entries
-        ]
-
-    def _sources(self, room: Room) -> Sources:
-        replayer = Replayer(self._storage.log, self._storage.principals, room.document_id, room.generation)
-        activities = self._storage.activities
-        return Sources(
-            snapshot=lambda: (room.title, room.text),
-            people=room.tell_people,
-            replay=replayer.changes,
-            activities=lambda after, after_seq: activities.of_document(
-                room.document_id, after=after, after_seq=after_seq
-            ),
-        )
 
     def _expire_later(self, held: _Held, after_s: float) -> None:
         held.expiry = asyncio.get_running_loop().call_later(after_s, self._expire, held)
