@@ -16,10 +16,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from coscribe import errors
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ async def on_our_error(request: Request, error: Exception) -> Response:
     return problem_of(error)
 
 
-async def on_http_error(_request: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """Exception handler of what the framework refuses by itself."""
     if not isinstance(error, HTTPException):
         raise error
@@ -125,7 +127,15 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     kind = _BY_STATUS.get(error.status_code) or Kind(phrase.lower().replace(" ", "-"), phrase, error.status_code, 4400)
     if error.status_code == 404:
         return problem(kind, "There is nothing at this address.")
-    return problem(kind, str(error.detail), headers=error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return problem(kind, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of an address (RFC 9110, 10.2.1); the framework names those of its first route only."""
+    routes = request.app.routes
+    asked = (dict(request.scope) | {"method": method} for method in _METHODS)
+    return [str(scope["method"]) for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> Response:

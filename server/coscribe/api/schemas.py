@@ -73,7 +73,11 @@ class DocumentCreate(_Incoming):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "# Minutes\n\n- [ ] Agenda\n"}]})
 
-    title: str = Field("", max_length=_RAW_LINE_MOST, description="Empty: taken from the text.")
+    title: str = Field(
+        "",
+        max_length=_RAW_LINE_MOST,
+        description=f"At most {TITLE_MOST} characters once invisible ones are gone; empty: taken from the text.",
+    )
     text: str = Field("", description="Line ends become LF.")
     language: Language = LANGUAGE_DEFAULT
     access: Access | None = Field(
@@ -91,7 +95,8 @@ class DocumentChange(_Incoming):
     title: str | None = Field(
         None,
         max_length=_RAW_LINE_MOST,
-        description=f"At most {TITLE_MOST} characters; empty returns to the title taken from the text.",
+        description=f"At most {TITLE_MOST} characters once invisible ones are gone; empty returns to the title "
+        "taken from the text.",
     )
     language: Language | None = None
     access: Access | None = Field(None, description="Only the owner may change it.")
