@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, event
+
 from coscribe.rooms.recorder import Recorder
-from coscribe.storage import update_log
+from coscribe.storage import appending
+from coscribe.storage.archive import SqlArchive
 from coscribe.storage.update_log import SqlUpdateLog
 
 
@@ -31,15 +34,19 @@ class Place:
 
 PLACES = {
     "before-transaction": Place(SqlUpdateLog, "append", before=True),
-    "inside-transaction": Place(update_log, "_insert_entries"),
-    "before-commit": Place(update_log, "insert_activities"),
+    "inside-transaction": Place(appending, "_insert_entries"),
+    "before-commit": Place(appending, "insert_activities"),
     "between-commit-and-ack": Place(SqlUpdateLog, "append"),
     "before-snapshot": Place(SqlUpdateLog, "store_snapshot", before=True),
     "after-snapshot": Place(SqlUpdateLog, "store_snapshot"),
+    "before-packing": Place(SqlArchive, "pack", before=True),
+    "after-packing": Place(SqlArchive, "pack"),
     "while-loading": Place(SqlUpdateLog, "client_ids"),
     "while-stopping": Place(Recorder, "close", before=True),
     "after-stopping": Place(Recorder, "close"),
 }
+# Whatever is committed: entries, snapshots, segments, titles.
+ANY_COMMIT = "before-any-commit"
 
 
 class Trap:
@@ -59,6 +66,7 @@ def arm_by(file: Path) -> None:
     passed: Counter[tuple[str, int]] = Counter()
     for name, place in PLACES.items():
         wrap(place, functools.partial(_die_at, name, file, passed))
+    event.listen(Engine, "commit", lambda _: _die_at(ANY_COMMIT, file, passed))
 
 
 def _die_at(name: str, file: Path, passed: Counter[tuple[str, int]]) -> None:

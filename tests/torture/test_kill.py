@@ -20,8 +20,11 @@ from tests.support.writers import Writer, introduce, meet, new_guest, write_unti
 from websockets.exceptions import WebSocketException
 
 _SEED = 20240611
-# Places that a round passes once or twice.
-_ONCE = {"before-snapshot", "after-snapshot", "while-loading", "while-stopping", "after-stopping"}
+_PLACES = [*failpoints.PLACES, failpoints.ANY_COMMIT]
+# Places that a round passes often; the others once or twice.
+_OFTEN = {
+    "before-transaction", "inside-transaction", "before-commit", "between-commit-and-ack", failpoints.ANY_COMMIT,
+}  # fmt: skip
 
 
 @pytest.mark.proof(
@@ -32,7 +35,7 @@ _ONCE = {"before-snapshot", "after-snapshot", "while-loading", "while-stopping",
 async def test_kills_lose_no_acked_word(proof: Proof, tmp_path: Path) -> None:
     rng = random.Random(_SEED)
     trap = failpoints.Trap(tmp_path / "fail-at")
-    server = CoscribeServer(tmp_path, command=failing_server.COMMAND, fail_at=trap.file, snapshot_every=40)
+    server = CoscribeServer(tmp_path, command=failing_server.COMMAND, fail_at=trap.file, compact_every=40)
     rounds = proof.rounds(4, 200)
     with server, Ledger(tmp_path / "ledger") as ledger:
         documents = [new_document(server), new_document(server)]
@@ -53,15 +56,15 @@ async def test_kills_lose_no_acked_word(proof: Proof, tmp_path: Path) -> None:
             await viewer.wait_text(text)
         for writer in writers:
             await writer.disconnect()
-        proof.told(kills=rounds, acked=len(ledger.saved), places=len(failpoints.PLACES))
+        proof.told(kills=rounds, acked=len(ledger.saved), places=len(_PLACES))
 
 
 def _place(number: int, rng: random.Random) -> str:
     """Where the server is to die in this round, nothing for a kill from outside."""
     if number % 2 == 0:
         return ""
-    name = list(failpoints.PLACES)[number // 2 % len(failpoints.PLACES)]
-    return f"{name}:{1 if name in _ONCE else rng.randrange(2, 30)}"
+    name = _PLACES[number // 2 % len(_PLACES)]
+    return f"{name}:{rng.randrange(2, 30) if name in _OFTEN else 1}"
 
 
 async def _round(

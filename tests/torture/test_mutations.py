@@ -15,17 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support import failing_server
+from tests.support.damage import BOMB
 from tests.support.documents import new_document, socket_url, text_of
 from tests.support.ledger import Ledger
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
 from tests.support.typist import Typist
-from tests.support.wire_bytes import item, one
 from tests.support.writers import Writer, write_until_cut
 from tests.torture.test_power import a_scene, cut_again_and_again
-
-# Arrays in one another, each with one element: the engine's stack overflows.
-_BOMB = one(5, 0, item(8, b"\x01" + b"\x75\x01" * 26_000 + b"\x7e"))
 
 
 @pytest.mark.proof(
@@ -77,7 +74,7 @@ async def _end_by_bomb(folder: Path, mutant: str) -> str | int:
     with server:
         async with Typist(socket_url(server, new_document(server))) as attacker:
             await attacker.wait_synced()
-            await attacker.send_update(_BOMB)
+            await attacker.send_update(BOMB)
             await attacker.wait(lambda: bool(attacker.heard.notices) or attacker.closed is not None)
             if attacker.closed is None:
                 return str(attacker.heard.notices[0]["kind"])
