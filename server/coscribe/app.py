@@ -31,7 +31,8 @@ from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
 from coscribe.model import Damage
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.registry import Registry, Storage, Watcher
+from coscribe.rooms.opening import Storage
+from coscribe.rooms.registry import Registry, Watcher
 from coscribe.services.access import AccessService
 from coscribe.services.chronicle import Chronicle
 from coscribe.services.documents import DocumentService

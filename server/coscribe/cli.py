@@ -69,6 +69,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(migrate)
     migrate.set_defaults(run=_migrate)
 
+    verify = commands.add_parser("verify", help="look for damage in the database, beside a running server too")
+    verify.add_argument("--document", help="look at this document only")
+    _add_places(verify)
+    verify.set_defaults(run=_verify)
+
+    backup = commands.add_parser("backup", help="write a verified copy of the database while people type")
+    backup.add_argument("file", type=Path, help="the file to write or replace")
+    _add_places(backup)
+    backup.set_defaults(run=_backup)
+
+    restore = commands.add_parser("restore", help="bring back what a backup holds, beside a running server too")
+    restore.add_argument("file", type=Path, help="the file that coscribe backup has written")
+    _add_places(restore)
+    restore.set_defaults(run=_restore)
+
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(run=_openapi)
 
@@ -115,6 +130,24 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
     from coscribe.storage.migrate import upgrade  # noqa: PLC0415
 
     upgrade(database_url(settings))
+
+
+def _verify(settings: Settings, options: argparse.Namespace) -> None:
+    from coscribe.upkeep import verify  # noqa: PLC0415 - loads the engine
+
+    verify(settings, options.document)
+
+
+def _backup(settings: Settings, options: argparse.Namespace) -> None:
+    from coscribe.upkeep import backup  # noqa: PLC0415 - loads the engine
+
+    backup(settings, options.file)
+
+
+def _restore(settings: Settings, options: argparse.Namespace) -> None:
+    from coscribe.upkeep import restore  # noqa: PLC0415 - loads the engine
+
+    restore(settings, options.file)
 
 
 def _openapi(settings: Settings, _options: argparse.Namespace) -> None:

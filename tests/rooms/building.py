@@ -30,7 +30,8 @@ from coscribe.model import (
 )
 from coscribe.rooms.feed import FeedEvent, FeedReader
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.registry import Registry, Storage
+from coscribe.rooms.opening import Storage
+from coscribe.rooms.registry import Registry
 from coscribe.rooms.room import Room
 from coscribe.storage.activities import SqlActivities
 from coscribe.storage.archive import SqlArchive

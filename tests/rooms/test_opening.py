@@ -16,7 +16,8 @@ from coscribe.errors import Unavailable
 from coscribe.model import Access, ActivityKind, Document, NewActivity, new_id
 from coscribe.ports import DocumentChanges
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.registry import Registry, Storage
+from coscribe.rooms.opening import Storage
+from coscribe.rooms.registry import Registry
 from coscribe.rooms.room import Room
 from coscribe.storage.activities import SqlActivities
 from coscribe.storage.archive import SqlArchive

@@ -98,6 +98,8 @@ class Recorder:
         """Wait until nothing of a document is waiting, or it alone cannot be stored."""
         async with self._committed:
             await self._committed.wait_for(lambda: document_id not in self._waiting or document_id in self._resting)
+        # What cannot be stored was never acked: its clients still hold it, and bring it to the next room.
+        self._waiting.pop(document_id, None)
 
     async def _run(self) -> None:
         while True:

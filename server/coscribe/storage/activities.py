@@ -68,14 +68,19 @@ async def insert_activities(connection: AsyncConnection, new: Sequence[tuple[str
     """
     if not new:
         return []
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ACTIVITY_LOCK})"))
+    await lock_activities(connection)
     rows = [_row(document_id, seq, item) for document_id, seq, item in new]
     stored = await connection.execute(insert(activity).returning(activity.c.id, sort_by_parameter_order=True), rows)
     return [
         Activity(activity_id, document_id, seq, item.kind, item.principal_id, item.name, item.at, item.data)
         for activity_id, (document_id, seq, item) in zip(stored.scalars(), new, strict=True)
     ]
+
+
+async def lock_activities(connection: AsyncConnection) -> None:
+    """Wait for other writers of activities to commit; a SQLite transaction has done so at its beginning."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ACTIVITY_LOCK})"))
 
 
 def _row(document_id: str, seq: int, item: NewActivity) -> dict[str, Any]:

@@ -22,9 +22,12 @@ _BYTES = ("payload", "state")
 
 
 class Quarantine:
-    """Sets rows aside, each once; `told` hears of each once per process."""
+    """Sets rows aside, each once; `told` hears of each once per process. Whoever may only read does not copy."""
 
-    def __init__(self, database: Database, told: Callable[[Damage], None], *, now: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, told: Callable[[Damage], None], *, copies: bool = True, now: Clock = utc_now
+    ) -> None:
+        self._copies = copies
         self._database = database
         self._told = told
         self._now = now
@@ -36,7 +39,8 @@ class Quarantine:
             if damage not in self._known:
                 self._remember(damage)
                 self._told(damage)
-                await self._copy_or_forget(damage)
+                if self._copies:
+                    await self._copy_or_forget(damage)
 
     def _remember(self, damage: Damage) -> None:
         if len(self._known) >= _REMEMBERED:

@@ -28,7 +28,7 @@ _READ_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """A stretch of the log: what could be read of it, and where it ends."""
 
     found: Sequence[Entry | Damage]
@@ -87,7 +87,7 @@ class SqlUpdateLog:
         damages: list[Damage] = []
         async with self._database.read() as connection:
             while len(entries) < limit and sum(len(entry.payload) for entry in entries) < _READ_BYTES:
-                part = await _next_part(connection, place, (after, upto), limit - len(entries))
+                part = await next_part(connection, place, (after, upto), limit - len(entries))
                 if part is None:
                     break
                 good, bad = parted(part.found)
@@ -157,9 +157,7 @@ def _snapshot_row(snapshot: Snapshot) -> dict[str, object]:
     }
 
 
-async def _next_part(
-    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int
-) -> _Part | None:
+async def next_part(connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int) -> Part | None:
     """The next stretch behind span[0], None at the end.
 
     Rows are asked for before segments: packing moves entries from the first to the second in one transaction, so that
@@ -209,18 +207,18 @@ async def _segment_behind(connection: AsyncConnection, place: Place, after: int)
     return row
 
 
-def _of_rows(rows: Sequence[Row[Any]], place: Place) -> _Part:
+def _of_rows(rows: Sequence[Row[Any]], place: Place) -> Part:
     """Rows up to the first gap, in which a segment may lie."""
     run = [row for at, row in enumerate(rows, start=rows[0].seq) if row.seq == at]
-    return _Part([entry_of(row, place) for row in run], run[-1].seq)
+    return Part([entry_of(row, place) for row in run], run[-1].seq)
 
 
-async def _of_segment(segment: Row[Any], place: Place, span: tuple[int, int | None], limit: int) -> _Part:
+async def _of_segment(segment: Row[Any], place: Place, span: tuple[int, int | None], limit: int) -> Part:
     after, upto = span
     if segment.codec in (DROPPED, DROPPED.encode()):
         raise PositionGone("Changes this far back are kept no longer.", upto=segment.last_seq)
     found = await asyncio.to_thread(entries_of, segment, place)
     if isinstance(found, Damage):
-        return _Part([found], segment.last_seq)
+        return Part([found], segment.last_seq)
     wanted = [entry for entry in found if entry.seq > after and (upto is None or entry.seq <= upto)][:limit]
-    return _Part(wanted, wanted[-1].seq)
+    return Part(wanted, wanted[-1].seq)

@@ -1,0 +1,114 @@
+"""Opening a document: from its rows to a room, without what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from coscribe.core.exchange import Exchange
+from coscribe.core.intake import Accepted, Intake, Limits
+from coscribe.core.update import scan
+from coscribe.errors import Unavailable
+from coscribe.model import ANYONE, SERVER, Document, Place, Principal, PrincipalKind
+from coscribe.ports import Activities, Archive, Documents, Principals, UpdateLog
+from coscribe.rooms.compaction import Tail
+from coscribe.rooms.feed import Feed, Position, Sources
+from coscribe.rooms.history import Restored, restore
+from coscribe.rooms.replay import Replayer
+from coscribe.rooms.room import Means, Owner, Room
+
+# What a keystroke takes in the log: bytes of entries that are there already are not known.
+_KEYSTROKE_BYTES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The ports that rooms live on."""
+
+    log: UpdateLog
+    documents: Documents
+    activities: Activities
+    principals: Principals
+    archive: Archive
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A room as it was opened, and what stands in the log behind its snapshot."""
+
+    room: Room
+    tail: Tail
+    title_by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Makes rooms. `damaged` hears of each document that something is wrong with, and of what it is."""
+
+    storage: Storage
+    limits: Limits
+    means: Means
+    owner: Owner
+    damaged: Callable[[str, str], None]
+
+    async def open(self, document_id: str, *, careful: bool) -> Opened:
+        """Make a document's room from the log. Raises Unavailable."""
+        if (wrong := await self.storage.archive.mend_head(document_id)) is not None:
+            self.damaged(document_id, wrong)
+        current = await self.storage.documents.get(document_id)
+        if current is None:
+            raise Unavailable("The document was just removed.")
+        restored = await restore(self.storage.log, Place(current.id, current.generation), current.seq)
+        room = await self._room(current, restored)
+        room.careful = careful
+        behind = current.seq - restored.snapshot_seq
+        tail = Tail(restored.snapshot_bytes, behind, _KEYSTROKE_BYTES * behind)
+        return Opened(room, tail, current.title_by_hand)
+
+    async def _room(self, current: Document, restored: Restored) -> Room:
+        owners = await self.storage.log.client_ids(current.id, current.generation)
+        last_activity = await self.storage.activities.head(current.id)
+        waiting = await self._waiting(restored)
+        intake = Intake(
+            restored.replica, seq=current.seq, owners=owners, limits=self.limits, now=lambda: datetime.now(UTC)
+        )
+        intake.shelve(waiting)
+        room = Room(current.id, Exchange(current.generation, intake), self.means, self.owner)
+        room.title = current.title
+        room.damage = restored.damage
+        distrusted = -1
+        if restored.damage is not None:
+            self.damaged(current.id, restored.damage)
+            distrusted = current.seq
+        position = Position(current.generation, current.seq, last_activity)
+        room.open(Feed(position, self._sources(room), distrusted=distrusted))
+        return room
+
+    async def _waiting(self, restored: Restored) -> list[Accepted]:
+        """What builds on lost entries, ready to enter once a client brings those."""
+        entries = restored.waiting
+        known = await self.storage.principals.many(sorted({entry.principal_id for entry in entries}))
+        known |= {principal.id: principal for principal in (SERVER, ANYONE)}
+        return [
+            Accepted(
+                entry.payload,
+                scan(entry.payload),
+                known.get(entry.principal_id) or Principal(entry.principal_id, PrincipalKind.GUEST, "Somebody", 0),
+                entry.session_id,
+                is_live=False,
+            )
+            for entry in entries
+        ]
+
+    def _sources(self, room: Room) -> Sources:
+        replayer = Replayer(self.storage.log, self.storage.principals, room.document_id, room.generation)
+        activities = self.storage.activities
+        return Sources(
+            snapshot=lambda: (room.title, room.text),
+            people=room.tell_people,
+            replay=replayer.changes,
+            activities=lambda after, after_seq: activities.of_document(
+                room.document_id, after=after, after_seq=after_seq
+            ),
+        )

@@ -1,0 +1,103 @@
+"""Copies of a whole database: into one SQLite file while others write, and from such a file into an empty database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coscribe.errors import CoscribeError
+from coscribe.storage.engine import BUSY_TIMEOUT_MS, Database, parse_url
+from coscribe.storage.migrate import upgrade
+from coscribe.storage.tables import activity, metadata
+
+# 8 MB at a time, and a pause in which a writer that waits for the file gets it.
+_PAGES = 2000
+_PAUSE_S = 0.01
+_ROWS = 200
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a SQLite file as it stands now, whoever writes meanwhile. Raises CoscribeError.
+
+    The open transaction holds the moment: without it the copy would begin again with every commit of another process,
+    and never end while people type.
+    """
+    try:
+        with closing(sqlite3.connect(source, isolation_level=None)) as old, closing(_new_file(target)) as new:
+            old.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            old.execute("BEGIN")
+            old.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            old.backup(new, pages=_PAGES, sleep=_PAUSE_S)
+            new.execute("PRAGMA journal_mode=DELETE")
+    except (sqlite3.Error, OSError) as error:
+        raise CoscribeError(f"The database cannot be copied: {error}.") from error
+
+
+async def copy_postgres(database: Database, target: Path) -> None:
+    """Copy a PostgreSQL database as it stands now into a SQLite file. Raises CoscribeError and Unavailable."""
+    url = f"sqlite:///{target}"
+    _new_file(target).close()
+    await asyncio.to_thread(upgrade, url)
+    copy = Database.open(url)
+    try:
+        async with database.read() as connection, copy.write() as writer:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            await copy_tables(connection, writer, metadata.sorted_tables)
+    finally:
+        await copy.close()
+    with closing(sqlite3.connect(target)) as plain:
+        plain.execute("PRAGMA journal_mode=DELETE")
+
+
+async def copy_tables(source: AsyncConnection, target: AsyncConnection, tables: Sequence[Table]) -> None:
+    """Copy whole tables row by row, parents before children."""
+    for table in tables:
+        rows: list[dict[str, Any]] = []
+        async with source.stream(select(table)) as result:
+            async for row in result.mappings():
+                rows.append(dict(row))
+                if len(rows) == _ROWS:
+                    await target.execute(insert(table), rows)
+                    rows = []
+        if rows:
+            await target.execute(insert(table), rows)
+    if target.dialect.name == "postgresql" and activity in tables:
+        # Ids that came with the rows have not moved the sequence that gives out the next.
+        highest = select(func.coalesce(func.max(activity.c.id), 0) + 1).scalar_subquery()
+        await target.execute(select(func.setval(func.pg_get_serial_sequence("activity", "id"), highest, False)))
+
+
+def keep(made: Path, file: Path) -> None:
+    """Put a finished file in its place, on the disk: either the old one stands there or the whole new one."""
+    for path, flags in ((made, os.O_RDWR), (made.parent, os.O_RDONLY)):
+        _sync(path, flags)
+    os.replace(made, file)
+    _sync(file.parent, os.O_RDONLY)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind a SQLite URL, None for another database."""
+    parsed = parse_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def _new_file(path: Path) -> sqlite3.Connection:
+    """A new SQLite file that nobody else may read: it will hold every text."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
