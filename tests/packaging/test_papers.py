@@ -45,6 +45,13 @@ def test_every_setting_says_what_it_does() -> None:
     assert all(str(field.description).endswith((".", "`")) for field in Settings.model_fields.values())
 
 
+def test_every_limit_is_told_with_what_happens() -> None:
+    page = settings_table.PAGE.read_text("utf-8")
+    told = page[page.index("## Limits") : page.index("## Watching it")]
+    limits = [name.upper() for name in Settings.model_fields if name.startswith("max_")]
+    assert [name for name in limits if f"`{name}`" not in told] == []
+
+
 # Lock files
 
 
