@@ -64,21 +64,20 @@ def examine(state: bytes, update: bytes) -> Examined:
 
 
 def examine_plan(state: bytes, plan: Plan, client_id: int) -> Examined:
-    """Make an edit on a document's state in the name of a new client. Raises UpdateRefused, and what `plan` raises."""
-    replica, fragments = _opened(state)
+    """Make an edit on a document's state in the name of a new client. Raises what `plan` raises."""
+    replica, fragments = _opened(state, client_id)
     before, clocks = replica.size, dict(replica.clocks)
-    writer = Replica(client_id)
-    writer.load([state])
-    update, _ = writer.edit(plan(writer.text))
-    pieces = cut(update, clocks, turn(fragments, before))
-    if not _try(replica, pieces):
+    splices = plan(replica.text)
+    if not splices:
         return Examined(Verdict.KNOWN, fragments)
+    update, _ = replica.edit(splices)
+    pieces = cut(update, clocks, turn(fragments, before))
     return Examined(Verdict.NEW, fragments, max(0, replica.size - before), (client_id,), tuple(pieces))
 
 
-def _opened(state: bytes) -> tuple[Replica, int]:
+def _opened(state: bytes, client_id: int = 1) -> tuple[Replica, int]:
     """The document, and how many structs it has."""
-    replica = Replica(1)
+    replica = Replica(client_id)
     replica.load([state])
     found = scan(state)
     return replica, found.things - len(found.deletes)

@@ -18,8 +18,8 @@ from coscribe.errors import EditConflict, InvalidInput, Malformed, UpdateRefused
 
 # Of address space: reading 16 MB of one-letter structs takes some 700 MB.
 _MOST_MEMORY = 2 * 2**30
-# Of processor time for one job; the server gives up sooner, and this is for a worker that has lost its server.
-_MOST_CPU_S = 30
+# Of processor time for one job: 16 MB of one text take half a second, 300,000 structs four.
+_MOST_CPU_S = 10
 _LENGTH_BYTES = 4
 
 
