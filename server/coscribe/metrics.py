@@ -65,6 +65,7 @@ _GAUGES = {
     "outbox_bytes": "Unsent bytes of all sessions, with their overhead.",
     "outbox_shed": "Sessions turned stale because all of them together owed too much, since the start.",
     "unsaved_bytes": "Accepted bytes that are not durable yet, with their overhead.",
+    "tasks": "Running tasks of the event loop.",
     "storage_trouble": "1 while accepted changes cannot be stored.",
     "free_bytes": "Free bytes on the disk of the data directory.",
     "loop_lag_seconds": "The longest that the event loop was late since the last look.",

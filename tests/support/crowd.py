@@ -1,161 +1,151 @@
-"""Thousands of sockets from one test: raw TCP, no CRDT copy; each knows whether it is synced and how it ended."""
+"""People who come and go: they type, read, follow and call, in documents that are opened, left and removed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from tests.support.raw_socket import frame, request
-from tests.support.rfc6455 import BINARY, CLOSE, PING, PONG, Frame, FrameReader
+import httpx
+from tests.support.documents import feed_url, socket_url
+from tests.support.ledger import Ledger
+from tests.support.server import CoscribeServer
+from tests.support.typist import Typist
+from tests.support.viewer import Viewer
+from tests.support.writers import Writer
 
-_HELLO = b"\x70\x01\x00\x00"
-_EVERYTHING = b"\x00\x00\x01\x00"
-_STEP_2 = b"\x00\x01"
-# The code of a line that ended without a close frame, and that of one that was never let in.
-CUT, REFUSED = 1006, 0
+# Documents that are there at a time; most of them are left alone for longer than a room lives.
+_DOCUMENTS = 24
+# After so many visits a document is checked and removed for good, and another one made.
+_VISITS = 60
 
 
-class Onlooker(asyncio.Protocol):
-    """One socket that asks for everything and hears what comes."""
+@dataclass
+class Place:
+    """A document that people visit, with the ledger of what they typed there."""
 
-    def __init__(self, path: str, crowd: Crowd) -> None:
-        self.transport: asyncio.Transport
-        self.is_synced = False
-        self.code: int | None = None
-        self.heard_bytes = 0
-        self._path = path
-        self._crowd = crowd
-        self._head: bytes | None = b""
-        self._frames = FrameReader()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(request(self._path))
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_bytes += len(data)
-        if self._head is not None:
-            self._head += data
-            head, end, data = self._head.partition(b"\r\n\r\n")
-            if not end:
-                return
-            if not head.startswith(b"HTTP/1.1 101"):
-                self._end(REFUSED)
-                return
-            self._head = None
-            self.say(_HELLO)
-            self.say(_EVERYTHING)
-        for found in self._frames.feed(data):
-            self._take(found)
-
-    def say(self, payload: bytes) -> None:
-        """Send a message."""
-        self.transport.write(frame(BINARY, payload))
-
-    def _take(self, found: Frame) -> None:
-        if found.opcode == PING:
-            self.transport.write(frame(PONG, found.payload))
-        elif found.opcode == CLOSE:
-            self._end(int.from_bytes(found.payload[:2], "big"))
-        elif found.payload.startswith(_STEP_2) and not self.is_synced:
-            self.is_synced = True
-            self._crowd.touch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end(CUT if self._head is None else REFUSED)
-
-    def _end(self, code: int) -> None:
-        if self.code is None:
-            self.code = code
-            self.transport.close()
-            self._crowd.touch()
+    document_id: str
+    ledger: Ledger
+    visits: int = 0
+    inside: int = 0
+    after: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Crowd:
-    """Many onlookers of some documents, spread evenly."""
+    """`people` visitors at a time, from one seed. `visits` and `words` count what they did."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self._urls = [urlsplit(url) for url in urls]
-        self._changed = asyncio.Event()
-        self.people: list[Onlooker] = []
-        self.unreachable = 0
+    def __init__(self, server: CoscribeServer, folder: Path, seed: int) -> None:
+        self.visits = 0
+        self.words = 0
+        self.removed = 0
+        self._server = server
+        self._folder = folder
+        self._random = random.Random(seed)
+        self._places: list[Place] = []
+        # One guest owns all documents; a page of ours would send the same origin.
+        self._guest = httpx.AsyncClient(
+            base_url=server.url, headers={"Origin": server.url}, timeout=60, trust_env=False
+        )
 
     async def __aenter__(self) -> Crowd:
+        for _ in range(_DOCUMENTS):
+            await self._open_place()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for person in self.people:
-            person.transport.abort()
-        # The loop notes the end of an aborted line in its next turn.
-        await asyncio.sleep(0)
+        await self._guest.aclose()
+        for place in self._places:
+            place.ledger.__exit__()
 
-    async def come(self, count: int) -> None:
-        """Connect so many more, all at once."""
-        await asyncio.gather(*(self._connect(number) for number in range(count)))
+    async def live(self, people: int, seconds: float) -> None:
+        """Come and go for so long."""
+        end = asyncio.get_running_loop().time() + seconds
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(people):
+                tasks.create_task(self._person(end))
 
-    async def insist(self, timeout_s: float) -> None:
-        """Wait until everybody is synced; who is told to try later (1013) comes again at once."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                await self.wait_over(timeout_s)
-                gone = [person for person in self.people if person.code is not None]
-                if not gone:
-                    return
-                assert {person.code for person in gone} == {1013}, self.codes
-                self.people = [person for person in self.people if person.code is None]
-                await self.come(len(gone))
+    async def check(self) -> None:
+        """Every ledger is right, and the copies of typist, reader and REST have one SHA-256."""
+        for place in self._places:
+            text = await self._text(place)
+            place.ledger.check(text)
+            url = socket_url(self._server, place.document_id)
+            async with Typist(url) as typist, Viewer(feed_url(self._server, place.document_id)) as viewer:
+                await typist.wait_synced()
+                await viewer.wait_event("snapshot")
+                copies = {hashlib.sha256(copy.encode()).hexdigest() for copy in (text, str(typist.text), viewer.text)}
+            assert len(copies) == 1, place.document_id
 
-    async def _connect(self, number: int) -> None:
-        url = self._urls[number % len(self._urls)]
-        loop = asyncio.get_running_loop()
-        try:
-            _, person = await loop.create_connection(lambda: Onlooker(url.path, self), url.hostname, url.port)
-        except OSError:
-            self.unreachable += 1
-            return
-        self.people.append(person)
+    async def _person(self, end: float) -> None:
+        visits: list[Callable[[Place, str], Awaitable[None]]] = [self._type, self._type, self._watch, self._call]
+        while asyncio.get_running_loop().time() < end:
+            place = self._random.choice(self._places)
+            self.visits += 1
+            place.visits += 1
+            place.inside += 1
+            try:
+                await self._random.choice(visits)(place, f"a{self.visits}")
+            finally:
+                place.inside -= 1
+            if place.visits >= _VISITS and not place.inside and place in self._places:
+                await self._remove(place)
+            # A breath, not a wait: with it the server has a quarter of a core to do.
+            await asyncio.sleep(self._random.uniform(0.05, 0.25))
 
-    def leave(self) -> None:
-        """Cut every line and forget who was there."""
-        for person in self.people:
-            person.transport.abort()
-        self.people = []
+    async def _type(self, place: Place, name: str) -> None:
+        """Type some words; leave properly, or cut the line in the middle."""
+        writer = Writer(name, socket_url(self._server, place.document_id), place.ledger)
+        await writer.connect()
+        for _ in range(self._random.randrange(1, 12)):
+            await writer.write(self._random.choice([0, None]))
+            self.words += 1
+        if self._random.random() < 0.2:
+            writer.typist.abort()
+        else:
+            await writer.typist.wait_saved()
+        writer.note_acks()
+        await writer.typist.disconnect()
 
-    @property
-    def synced(self) -> int:
-        """How many are synced and still there."""
-        return sum(person.is_synced and person.code is None for person in self.people)
+    async def _watch(self, place: Place, _name: str) -> None:
+        """Follow by an event stream for a moment."""
+        async with Viewer(feed_url(self._server, place.document_id)) as viewer:
+            await viewer.wait_event("snapshot")
+            place.ledger.check(viewer.text)
 
-    @property
-    def codes(self) -> Counter[int]:
-        """How many ended how."""
-        return Counter(person.code for person in self.people if person.code is not None)
+    async def _call(self, place: Place, name: str) -> None:
+        """Read, append a word and list over REST."""
+        place.ledger.check(await self._text(place))
+        word = place.ledger.next_word(name)
+        place.ledger.typed(name, word)
+        self.words += 1
+        edits = {"edits": [{"op": "append", "text": word}]}
+        (await self._guest.patch(f"{_address(place)}/text", json=edits)).raise_for_status()
+        place.ledger.acked(name, 1)
+        (await self._guest.get("/api/v1/documents")).raise_for_status()
 
-    def touch(self) -> None:
-        """Somebody was synced or has ended."""
-        self._changed.set()
+    async def _open_place(self) -> None:
+        answer = await self._guest.post("/api/v1/documents", json={})
+        answer.raise_for_status()
+        document_id = str(answer.json()["id"])
+        self._places.append(Place(document_id, Ledger(self._folder / document_id)))
 
-    async def wait_synced(self, count: int, timeout_s: float) -> None:
-        """Wait until so many are synced."""
-        await self._until(lambda: self.synced >= count, timeout_s)
+    async def _remove(self, place: Place) -> None:
+        self._places.remove(place)
+        place.ledger.check(await self._text(place))
+        place.ledger.__exit__()
+        (await self._guest.delete(_address(place))).raise_for_status()
+        (await self._guest.delete(_address(place), params={"permanent": True})).raise_for_status()
+        self.removed += 1
+        await self._open_place()
 
-    async def wait_over(self, timeout_s: float) -> None:
-        """Wait until everybody is synced or gone."""
-        await self._until(lambda: all(person.is_synced or person.code is not None for person in self.people), timeout_s)
+    async def _text(self, place: Place) -> str:
+        answer = await self._guest.get(f"{_address(place)}/text")
+        answer.raise_for_status()
+        return answer.text
 
-    async def wait_ended(self, timeout_s: float) -> None:
-        """Wait until every line has ended."""
-        await self._until(lambda: all(person.code is not None for person in self.people), timeout_s)
 
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                self._changed.clear()
-                if condition():
-                    return
-                await self._changed.wait()
-                # Looking at thousands after each of thousands of changes would cost seconds.
-                await asyncio.sleep(0.02)
+def _address(place: Place) -> str:
+    return f"/api/v1/documents/{place.document_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections import Counter
 from ipaddress import ip_address
@@ -54,6 +55,7 @@ def measure(wiring: Wiring) -> None:
         outbox_bytes=wiring.buffers.bytes,
         outbox_shed=wiring.buffers.sheds,
         unsaved_bytes=wiring.unsaved.bytes,
+        tasks=len(asyncio.all_tasks()),
         storage_trouble=wiring.registry.trouble is not None,
         loop_lag_seconds=wiring.watchdog.take_lag(),
     )
