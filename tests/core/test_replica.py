@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from pycrdt import Doc, Text
 from tests.support.wire_bytes import deletes, item, one, string, structs, typed, update
@@ -147,3 +150,14 @@ def test_coarser_splices_do_the_same(most: int) -> None:
     assert len(coarse) == min(most, len(fine))
     if most == 2:
         assert [(splice.at, splice.end) for splice in coarse] == [(3, 8), (90, 96)]
+
+
+def test_a_replica_that_is_given_up_leaves_nothing_behind() -> None:
+    replica = Replica(1)
+    replica.edit([Splice(0, 0, "text")])
+    doc = weakref.ref(replica._doc)
+
+    del replica
+    gc.collect()
+
+    assert doc() is None
