@@ -26,6 +26,7 @@ class Admission:
         self._load = load
         self._examined = examined
         self._pieces = deque(examined.pieces)
+        self._has_cr = False
         self.last: Accepted | None = None
 
     def begin(self) -> None:
@@ -44,9 +45,9 @@ class Admission:
         intake.open()
 
     def step(self) -> bool:
-        """Take in the next piece; False when there was none. Raises EngineFailed, and UpdateRefused for a fork."""
+        """Take in the next piece, then mend line ends; False when all is done. Raises EngineFailed, UpdateRefused."""
         if not self._pieces:
-            return False
+            return self._has_cr and self._exchange.normalise()
         piece = self._pieces.popleft()
         exchange, load = self._exchange, self._load
         exchange.flush()
@@ -57,6 +58,7 @@ class Admission:
             check_same(piece, first, stored_since(replica, first))
         if replica.judge(item.scan) is Verdict.GAP:
             raise EngineFailed("a piece of an examined update does not fit")
+        self._has_cr = self._has_cr or item.scan.has_cr
         if exchange.intake.apply_if_new(item):
             exchange.deliver([item])
             self.last = item

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from coscribe.core.answers import Answers
 from coscribe.core.awareness import Awareness
 from coscribe.core.intake import Accepted, Commit, Intake
+from coscribe.core.line_ends import line_ends
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, encode_update
 from coscribe.core.recall import Recall
@@ -227,8 +228,8 @@ class Exchange:
         while self.intake.has_accepted:
             accepted = self.intake.apply()
             self.deliver(accepted)
-            if any(item.scan.has_cr for item in accepted):
-                self._normalise()
+            while any(item.scan.has_cr for item in accepted) and self.normalise():
+                pass
             self._release_held()
             self.intake.release()
         if not self.presence_waits:
@@ -249,16 +250,15 @@ class Exchange:
                 if session.id != item.session_id:
                     session.outbox.share(frame, item.scan.structs)
 
-    def _normalise(self) -> None:
-        """Turn CR LF and CR, which a stock client may bring, into LF by an edit of the server's own (rule D12)."""
-        text = self.intake.replica.text
-        splices = []
-        at = text.find("\r")
-        while at >= 0:
-            splices.append(Splice(at, 1, "" if text[at + 1 : at + 2] == "\n" else "\n"))
-            at = text.find("\r", at + 1)
+    def normalise(self) -> bool:
+        """Turn CR LF and CR, which a stock client may bring, into LF by an edit of the server's own (rule D12).
+
+        False when there is none. What is too much for one turn is left for the next call.
+        """
+        splices = line_ends(self.intake.replica.text)
         if splices:
             self.deliver([self.intake.write(SERVER, splices, REST_SESSION)])
+        return bool(splices)
 
     def edit(self, author: Principal, plan: Plan, *, expect_seq: int | None = None) -> Accepted | None:
         """Change the text by a plan made on it as it is now; None when the plan changes nothing.

@@ -1,0 +1,52 @@
+"""D12: whatever line ends come in, LF alone stays."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tests.support.people import a_session, an_exchange, commit, joined, weigh
+from tests.support.wire_bytes import framed, one, typed
+
+from coscribe.core.line_ends import line_ends
+from coscribe.core.splices import apply
+
+
+def mended(text: str) -> tuple[str, int]:
+    """The text, and how many calls it took."""
+    calls = 0
+    while splices := line_ends(text):
+        text = apply(text, splices)
+        calls += 1
+    return text, calls
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_line_end_becomes_one_lf(seed: int) -> None:
+    rng = random.Random(seed)
+    text = "".join(rng.choice(["\r", "\n", "\r\n", "word", "é" * 300]) for _ in range(rng.randrange(2000)))
+    assert mended(text)[0] == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_a_few_are_mended_in_their_places_alone() -> None:
+    splices = line_ends("a\r\nb\rc")
+    assert [(splice.at, splice.delete, splice.insert) for splice in splices] == [(1, 2, "\n"), (4, 1, "\n")]
+    assert line_ends("a\nb") == []
+
+
+def test_many_take_several_turns() -> None:
+    text, calls = mended("a line of a file\r\n" * 50_000)
+    assert text == "a line of a file\n" * 50_000
+    assert 2 < calls < 10
+    assert mended(("x" * 500 + "\r") * 1000)[0] == ("x" * 500 + "\n") * 1000
+
+
+def test_a_large_paste_from_windows_reads_as_lines() -> None:
+    exchange = an_exchange()
+    ann = joined(exchange, a_session("ann", ours=False))
+    ben = joined(exchange, a_session("ben", limit=2**22))
+    exchange.receive(ann, framed(2, one(5, 0, typed("a line of a file\r\n" * 40_000))))
+    weigh(exchange)
+    commit(exchange)
+    assert str(exchange.intake.text) == "a line of a file\n" * 40_000
+    assert max(map(len, ben.outbox.take())) < 300_000
