@@ -26,7 +26,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), product(Phase, Phase))
+@pytest.mark.parametrize(("before", "after"), [*product(Phase, Phase)])
 def test_every_turn_is_allowed_or_changes_nothing(before: Phase, after: Phase) -> None:
     life = Life()
     life.phase = before
