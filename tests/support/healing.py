@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from collections.abc import Sequence
 from hashlib import sha256
@@ -14,6 +16,11 @@ from tests.support.sound import check_file
 from tests.support.typist import Typist
 from tests.support.viewer import Viewer
 from tests.support.writers import Writer, meet, new_guest
+from websockets.exceptions import WebSocketException
+
+# Words that are under way at any moment, and the pause of a client that is not let in.
+_AHEAD = 8
+_COME_BACK_S = 0.05
 
 
 async def people(
@@ -65,6 +72,20 @@ async def hang_up(writer: Writer) -> None:
     writer.typist.abort()
     await writer.typist.wait(lambda: writer.is_cut)
     writer.note_acks()
+
+
+async def persist(writer: Writer, rng: random.Random) -> None:
+    """Type without end, and connect again whenever the line is cut, as a client does."""
+    while True:
+        if writer.is_cut:
+            writer.note_acks()
+            try:
+                await writer.connect()
+            except (OSError, WebSocketException):
+                await asyncio.sleep(_COME_BACK_S)
+                continue
+        await writer.write(rng.choice([0, None]))
+        await writer.typist.wait(lambda: writer.typist.sent - writer.typist.acked < _AHEAD or writer.is_cut, 60)
 
 
 async def keystrokes(one: Writer, other: Writer, count: int) -> list[float]:

@@ -6,26 +6,22 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.support import failing_server
 from tests.support.documents import feed_url, new_document, socket_url
 from tests.support.fault_proxy import FaultProxy, Turn, Weather
-from tests.support.healing import healed, people
+from tests.support.healing import healed, people, persist
 from tests.support.ledger import Ledger
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
 from tests.support.stock import StockClient
 from tests.support.typist import Typist
 from tests.support.viewer import Viewer
-from tests.support.writers import Writer
-from websockets.exceptions import WebSocketException
 
 _SEED = 20241630
 _LOST = Weather(lost=True)
-_AHEAD = 8
 # A ping and its time to be answered are 15 s each.
 _FOUND_OUT_S = 33.0
 # What y-websocket and our own client wait for a word before they connect again, and their pause before that.
@@ -112,7 +108,7 @@ async def test_flapping_lines_lose_nothing(proof: Proof, own_server: CoscribeSer
             Viewer(proxy.through(feed_url(own_server, document_id))) as viewer,
         ):
             writers = await people(own_server, document_id, ledger, "abc", proxy)
-            typing = [asyncio.create_task(_persist(writer, random.Random(rng.random()))) for writer in writers]
+            typing = [asyncio.create_task(persist(writer, random.Random(rng.random()))) for writer in writers]
             await proxy.follow(schedule)
             for task in typing:
                 task.cancel()
@@ -130,16 +126,3 @@ def _weather(rng: random.Random) -> Weather:
         bytes_per_s=rng.choice([None, None, 20_000]),
         frozen=rng.random() < 0.1,
     )
-
-
-async def _persist(writer: Writer, rng: random.Random) -> None:
-    """Type, and connect again whenever the line is cut, as a client does."""
-    while True:
-        if writer.is_cut:
-            writer.note_acks()
-            with suppress(OSError, WebSocketException):
-                await writer.connect()
-        await writer.write(rng.choice([0, None]))
-        await writer.typist.wait(
-            lambda: writer.typist.sent - writer.typist.acked < _AHEAD or writer.is_cut, timeout_s=60
-        )

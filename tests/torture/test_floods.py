@@ -1,0 +1,118 @@
+"""Floods by hand: whoever sends as fast as the line takes it delays nobody else and fills nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+from tests.support.documents import feed_url, new_document
+from tests.support.healing import healed, keystrokes, p99, people
+from tests.support.ledger import Ledger
+from tests.support.proof import Proof
+from tests.support.raw_socket import RawSocket, frame, request
+from tests.support.rfc6455 import BINARY, PING
+from tests.support.server import CoscribeServer
+from tests.support.viewer import Viewer
+from tests.support.wire_bytes import framed, one, presence, typed
+
+# Every other one reads what it is told; the rest read nothing.
+_FLOODERS = 4
+_MOST_S = 0.1
+_MOST_GROWTH = 64 * 2**20
+_HELLO = b"\x70\x01\x00\x00"
+# Messages are written in heaps, so that this process is not what limits the flood.
+_HEAP = 50
+
+
+def _updates(client: int) -> Iterator[bytes]:
+    """One letter behind the other, as quick typing, without end. Blanks: the ledger knows only words."""
+    yield framed(2, one(client, 0, typed(" ")))
+    for clock in count(1):
+        yield framed(2, one(client, clock, typed(" ", after=(client, clock - 1))))
+
+
+def _gaps(client: int) -> Iterator[bytes]:
+    """Updates whose predecessor never comes."""
+    for clock in count(2, 2):
+        yield framed(2, one(client, clock, typed(" ", after=(client, clock - 1))))
+
+
+def _questions(client: int) -> Iterator[bytes]:
+    """Everything is asked for, again and again."""
+    while True:
+        yield framed(0, b"\x00")
+
+
+def _states(client: int) -> Iterator[bytes]:
+    """A cursor that moves without rest."""
+    for clock in count(1):
+        yield presence((client, clock, json.dumps({"line": clock % 1000 + 1, "cursor": None, "state": "active"})))
+
+
+def _empty(client: int) -> Iterator[bytes]:
+    """Updates that hold nothing; each has to be acked."""
+    while True:
+        yield framed(2, b"\x00\x00")
+
+
+FLOODS = {"update": _updates, "gap": _gaps, "step-1": _questions, "awareness": _states, "empty": _empty, "ping": None}
+
+
+@pytest.mark.proof(
+    promise="Somebody who floods the server delays nobody else's typing and does not fill its memory",
+    faults="floods",
+    how="four sockets in their document, two of which read nothing, send one kind of message as fast as they can",
+)
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_floods(proof: Proof, server: CoscribeServer, tmp_path: Path, kind: str) -> None:
+    keys = proof.rounds(60, 600)
+    document_id = new_document(server)
+    with Ledger(tmp_path / "ledger") as ledger:
+        async with Viewer(feed_url(server, document_id)) as viewer, AsyncExitStack() as stack:
+            writers = await people(server, document_id, ledger, "ab")
+            before, memory = p99(await keystrokes(*writers, keys)), server.memory_bytes
+            sent = [0]
+            flooding = []
+            for number in range(_FLOODERS):
+                socket = await stack.enter_async_context(RawSocket(server.url))
+                flooding.append(asyncio.create_task(_flood(socket, document_id, kind, number + 1, sent)))
+                if number % 2:
+                    flooding.append(asyncio.create_task(_read(socket)))
+            during = p99(await keystrokes(*writers, keys))
+            grown = server.memory_bytes - memory
+            for task in flooding:
+                task.cancel()
+            await asyncio.gather(*flooding, return_exceptions=True)
+            await stack.aclose()
+            await healed(server, document_id, ledger, writers, viewer)
+    proof.told(messages=sent[0], p99_ms_before=round(before * 1e3, 1), p99_ms_during=round(during * 1e3, 1))
+    proof.told(grown_mb=grown // 2**20)
+    assert sent[0] > 0
+    assert during < max(_MOST_S, 5 * before)
+    assert grown < _MOST_GROWTH
+
+
+async def _flood(socket: RawSocket, document_id: str, kind: str, client: int, sent: list[int]) -> None:
+    socket.writer.write(request(f"/ws/{document_id}") + frame(BINARY, _HELLO))
+    make = FLOODS[kind]
+    messages = make(client) if make is not None else None
+    with suppress(ConnectionError):
+        while not socket.writer.is_closing():
+            heap = b"".join(
+                frame(PING, b"x") if messages is None else frame(BINARY, next(messages)) for _ in range(_HEAP)
+            )
+            socket.writer.write(heap)
+            await socket.writer.drain()
+            sent[0] += _HEAP
+            await asyncio.sleep(0)
+
+
+async def _read(socket: RawSocket) -> None:
+    with suppress(ConnectionError):
+        while await socket.reader.read(2**18):
+            continue
