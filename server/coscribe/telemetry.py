@@ -33,7 +33,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 _NOISY = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "aiosqlite", "sqlalchemy", "alembic")
 
 # What hostile peers or one busy person can make happen many times a second: counted, and told only when debugging.
-_FREQUENT = frozenset({"refused", "throttled", "stale"})
+_FREQUENT = frozenset({"refused", "throttled"})
 
 
 def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -210,3 +211,19 @@ def test_an_almost_full_disk_is_told_before_it_is_full(tmp_path: Path) -> None:
         assert "are free on the disk" in ready.json()["warning"]
         assert "disk_low" in server.log
         assert figures(server.url)["coscribe_disk_low_total"] == 1
+
+
+def test_the_home_page_waits_for_no_disk(tmp_path: Path) -> None:
+    with CoscribeServer(tmp_path) as server, server.client() as visitor:
+        lock = sqlite3.connect(Path(server.data_dir) / "coscribe.db", isolation_level=None)
+        with closing(lock):
+            lock.execute("BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            assert visitor.get("/").status_code == 200
+            # A guest cannot be stored meanwhile, for which the database's own patience is five seconds.
+            assert time.monotonic() - began < 2
+            answer = visitor.get("/api/v1/me")
+            assert answer.status_code == 503
+            assert answer.json()["detail"] == "Storage cannot be written to at the moment."
+            lock.execute("ROLLBACK")
+        assert visitor.get("/api/v1/me").status_code == 200

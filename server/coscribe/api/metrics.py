@@ -53,6 +53,7 @@ def measure(wiring: Wiring) -> None:
         sessions_stale=sum(session.outbox.is_stale for session in sessions),
         feed_readers=wiring.gates.readers,
         outbox_bytes=wiring.buffers.bytes,
+        outbox_stale=wiring.buffers.stales,
         outbox_shed=wiring.buffers.sheds,
         unsaved_bytes=wiring.unsaved.bytes,
         tasks=len(asyncio.all_tasks()),

@@ -38,18 +38,20 @@ class Pace:
     def spend(self, size: int) -> float:
         """Count a message of so many bytes; gives the seconds to wait before the next one is read."""
         now = time.monotonic()
-        waits = {
-            "max_messages_per_s": self._messages.spend(1, now),
-            "max_bytes_per_s": self._bytes.spend(size, now),
-            "max_messages_per_principal_per_s": self._shared.spend(1, now) if self._shared is not None else 0.0,
-        }
-        limit, wait_s = max(waits.items(), key=lambda item: item[1])
-        if wait_s <= 0:
+        own, size_s = self._messages.spend(1, now), self._bytes.spend(size, now)
+        shared = self._shared.spend(1, now) if self._shared is not None else 0.0
+        if not (own or size_s or shared):  # every keystroke comes by here
             self._held_since = None
-        elif self._held_since is None:
+            return 0.0
+        waits = {"max_messages_per_s": own, "max_bytes_per_s": size_s, "max_messages_per_principal_per_s": shared}
+        limit = max(waits, key=waits.__getitem__)
+        self._note(limit, now)
+        return waits[limit] if waits[limit] >= _LEAST_WAIT_S else 0.0
+
+    def _note(self, limit: str, now: float) -> None:
+        if self._held_since is None:
             self._held_since = now
             self._watch("throttled", limit=limit)
         elif now - self._held_since > _FLOOD_S:
             self._flooded = True
             self._watch("refused", limit=limit)
-        return wait_s if wait_s >= _LEAST_WAIT_S else 0.0

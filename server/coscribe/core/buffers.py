@@ -26,11 +26,13 @@ class Buffer(Protocol):
 class Buffers(Tally):
     """The outboxes that are open, and what they hold."""
 
-    __slots__ = ("_open", "sheds")
+    __slots__ = ("_open", "sheds", "stales")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._open: set[Buffer] = set()
+        # How often a session turned stale, and how often that was because all together held too much.
+        self.stales = 0
         self.sheds = 0
 
     def open(self, buffer: Buffer) -> None:

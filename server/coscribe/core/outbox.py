@@ -139,6 +139,8 @@ class Outbox:
         self._wake()
 
     def _drop_shared(self) -> dict[int, int]:
+        if self._buffers is not None:
+            self._buffers.stales += 1
         missing: dict[int, int] = {}
         kept = deque[tuple[bytes, Iterable[Span] | None]]()
         dropped = 0
