@@ -137,11 +137,16 @@ class CoscribeServer:
 
     def token(self, name: str) -> str:
         """A new bearer token, made as an operator makes one."""
-        made = subprocess.run(
-            [*self._command, "token", "create", "--name", name, "--data-dir", self.data_dir],
-            capture_output=True, text=True, check=True, timeout=_WITHIN_S, env=self._environment(),
-        )  # fmt: skip
+        made = self.operate("token", "create", "--name", name)
+        made.check_returncode()
         return made.stdout.strip()
+
+    def operate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command on the same data, as an operator does beside the running server."""
+        return subprocess.run(
+            [*self._command, *arguments, "--data-dir", self.data_dir],
+            capture_output=True, text=True, check=False, timeout=_WITHIN_S, env=self._environment(),
+        )  # fmt: skip
 
     def client(self, token: str | None = None) -> httpx.Client:
         """An HTTP client; without a token a visitor whose requests look like those of a page of ours."""
