@@ -121,7 +121,13 @@ async def _log_reasons(connection: AsyncConnection, row: Row[tuple[object, ...]]
 def _steps(after: int, item: Entry | Damage) -> list[str]:
     if isinstance(item, Damage):
         return [f"{item.what.value} {item.seq}: {item.reason}"]
-    return [f"entries {after + 1} to {item.seq - 1} are missing"] if item.seq != after + 1 else []
+    if item.seq == after + 1:
+        return []
+    return [
+        f"entry {after + 1} is missing"
+        if item.seq == after + 2
+        else f"entries {after + 1} to {item.seq - 1} are missing"
+    ]
 
 
 async def _overlaps(connection: AsyncConnection, place: Place) -> list[str]:

@@ -1,0 +1,271 @@
+"""verify, backup and restore: on SQLite and PostgreSQL, from each to each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+from tests.contracts.values import a_link, a_principal, an_activity, an_entry, stored
+from tests.support.wire_bytes import one, typed
+
+from coscribe.config import Settings
+from coscribe.core.replica import Replica
+from coscribe.errors import CoscribeError
+from coscribe.model import Append, Document, Place, Snapshot
+from coscribe.storage.archive import SqlArchive
+from coscribe.storage.documents import SqlDocuments
+from coscribe.storage.engine import Database
+from coscribe.storage.grants import SqlGrants
+from coscribe.storage.migrate import upgrade
+from coscribe.storage.principals import SqlPrincipals
+from coscribe.storage.tables import documents, metadata, segments, snapshots, updates
+from coscribe.storage.update_log import SqlUpdateLog
+from coscribe.upkeep import backup, restore, verify
+
+TYPED = [one(5, at, typed("abcdefghij"[at], after=(5, at - 1) if at else None)) for at in range(10)]
+
+Work = Callable[[Database], Any]
+
+
+def on(url: str, work: Work) -> Any:
+    """Do something with a database in a loop of its own, as the commands do."""
+
+    async def run() -> Any:
+        database = Database.open(url)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+async def write_document(database: Database) -> Document:
+    """A document with rows in every table that has any."""
+    document = await stored(database)
+    log = SqlUpdateLog(database)
+    await log.append([Append(document.id, 1, tuple(map(an_entry, TYPED)), ((5, "owner"),), (an_activity(),))])
+    await SqlArchive(database).pack(Place(document.id, 1), upto=6, least=6)
+    replica = Replica(9)
+    replica.load(TYPED[:8])
+    await log.store_snapshot(Snapshot(document.id, 1, 8, "yjs-v1", "pycrdt", replica.diff()))
+    link, principal, grants = a_link(document.id), a_principal(), SqlGrants(database)
+    await SqlPrincipals(database).add(principal)
+    await grants.add_link(link)
+    await grants.grant_by_link(link, principal.id)
+    await grants.visited(document.id, principal.id, document.created_at)
+    return document
+
+
+async def everything(database: Database) -> dict[str, list[Any]]:
+    async with database.read() as connection:
+        return {
+            table.name: [tuple(row) for row in await connection.execute(select(table).order_by(*table.primary_key))]
+            for table in metadata.sorted_tables
+        }
+
+
+def of(url: str, folder: Path) -> Settings:
+    return Settings(database_url=url, data_dir=folder / "data")
+
+
+def an_empty(folder: Path) -> str:
+    url = f"sqlite:///{folder / 'other.db'}"
+    upgrade(url)
+    return url
+
+
+def test_a_backup_brings_an_empty_database_back_as_it_was(database_url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        on(database_url, write_document)
+    file = tmp_path / "backup.db"
+
+    backup(of(database_url, tmp_path), file)
+    empty = an_empty(tmp_path)
+    restore(of(empty, tmp_path), file)
+
+    assert on(empty, everything) == on(database_url, everything)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert sorted(os.listdir(tmp_path / "data")) == []
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    on(empty, lambda database: SqlDocuments(database).purge("none"))
+
+
+def test_a_document_of_the_backup_replaces_the_present_one(database_url: str, tmp_path: Path) -> None:
+    document = on(database_url, write_document)
+    file, settings = tmp_path / "backup.db", of(database_url, tmp_path)
+    backup(settings, file)
+    later = on(database_url, write_document)
+    before = on(database_url, everything)
+    more = Append(document.id, 1, (an_entry(one(6, 0, typed("z"))),), ((6, "ben"),), (an_activity(),))
+    on(database_url, lambda database: SqlUpdateLog(database).append([more]))
+
+    restore(settings, file)
+
+    async def read(database: Database) -> Any:
+        log = SqlUpdateLog(database)
+        entries = await log.read(document.id, 2, after=0)
+        return (
+            await SqlDocuments(database).get(document.id),
+            [(entry.seq, entry.payload) for entry in entries],
+            await log.client_ids(document.id, 2),
+            await log.snapshot(document.id, 2),
+            await log.read(document.id, 1, after=0),
+            await SqlDocuments(database).get(later.id),
+        )
+
+    found, entries, owners, snapshot, old, other = on(database_url, read)
+    assert (found.generation, found.seq) == (2, 10)
+    assert entries == list(enumerate(TYPED, 1))
+    assert (owners, old) == ({5: "owner"}, [])
+    assert (snapshot.seq, snapshot.generation) == (8, 2)
+    assert other == later.__class__(**{name: getattr(other, name) for name in later.__slots__})
+    after = on(database_url, everything)
+    for same in ("activity", "links", "grants", "visits", "principals"):
+        assert after[same] == before[same], same
+    [kept] = [name for name in os.listdir(tmp_path / "data") if name.startswith("before-restore-")]
+    verify(settings, None)
+
+    again = an_empty(tmp_path)
+    restore(of(again, tmp_path), tmp_path / "data" / kept)
+    assert len(on(again, lambda database: SqlUpdateLog(database).read(document.id, 1, after=0))) == 11
+
+
+def test_a_purged_document_comes_back_in_a_generation_of_its_own(database_url: str, tmp_path: Path) -> None:
+    document = on(database_url, write_document)
+    file, settings = tmp_path / "backup.db", of(database_url, tmp_path)
+    backup(settings, file)
+    on(database_url, lambda database: SqlDocuments(database).purge(document.id))
+
+    restore(settings, file)
+
+    assert on(database_url, lambda database: SqlDocuments(database).get(document.id)).generation == 2
+    verify(settings, document.id)
+
+
+HARMS = {
+    "entry 8: its checksum does not fit": lambda: update(updates).where(updates.c.seq == 8).values(payload=b"x"),
+    "entry 8 is missing": lambda: updates.delete().where(updates.c.seq == 8),
+    "segment 6: its checksum does not fit": lambda: update(segments).values(payload=b"x"),
+    "entries 1 to 6 are missing": segments.delete,
+    "snapshot 8: its checksum does not fit": lambda: update(snapshots).values(state=b"x"),
+    "it stands at 9 and its log ends at 10": lambda: update(documents).values(seq=9),
+    "snapshot 8 lies beyond its head 3": lambda: update(documents).values(seq=3),
+    "4 rows of updates belong to another generation": lambda: update(updates).values(generation=7),
+    "1 rows of client_ids belong to another generation": lambda: update(documents).values(generation=3),
+}
+
+
+@pytest.mark.parametrize("reason", HARMS)
+def test_verify_names_what_is_wrong(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str
+) -> None:
+    document, settings = on(database_url, write_document), of(database_url, tmp_path)
+    verify(settings, None)
+    assert capsys.readouterr().out == "1 document verified, nothing is wrong.\n"
+
+    async def harm(database: Database) -> None:
+        async with database.write() as connection:
+            await connection.execute(HARMS[reason]())
+
+    on(database_url, harm)
+    before = on(database_url, everything)
+    with pytest.raises(CoscribeError, match=r"1 document verified, [0-9]+ finding"):
+        verify(settings, document.id)
+
+    assert f"document {document.id}: {reason}\n" in capsys.readouterr().out
+    assert on(database_url, everything) == before
+
+
+def test_verify_sees_a_snapshot_that_the_log_does_not_give(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = on(database_url, write_document)
+    replica = Replica(9)
+    replica.load(TYPED[:7])
+    other = Snapshot(document.id, 1, 9, "yjs-v1", "pycrdt", replica.diff())
+    on(database_url, lambda database: SqlUpdateLog(database).store_snapshot(other))
+
+    with pytest.raises(CoscribeError):
+        verify(of(database_url, tmp_path), None)
+
+    assert capsys.readouterr().out == f"document {document.id}: snapshot 9 is not what the log gives\n"
+
+
+def test_a_damaged_backup_is_not_restored(sqlite_url: str, tmp_path: Path) -> None:
+    on(sqlite_url, write_document)
+    file, settings = tmp_path / "backup.db", of(sqlite_url, tmp_path)
+    backup(settings, file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE updates SET payload = x'00' WHERE seq = 9")
+        connection.commit()
+    before = on(sqlite_url, everything)
+
+    with pytest.raises(CoscribeError, match=r"backup\.db is damaged; nothing was restored"):
+        restore(settings, file)
+
+    assert on(sqlite_url, everything) == before
+
+
+def test_what_is_damaged_can_be_backed_up_and_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    on(sqlite_url, write_document)
+
+    async def harm(database: Database) -> None:
+        async with database.write() as connection:
+            await connection.execute(update(updates).where(updates.c.seq == 8).values(payload=b"x"))
+
+    on(sqlite_url, harm)
+    file = tmp_path / "backup.db"
+    with pytest.raises(CoscribeError, match="1 thing is damaged"):
+        backup(of(sqlite_url, tmp_path), file)
+    assert file.is_file()
+
+
+def test_what_is_no_database_is_told(tmp_path: Path) -> None:
+    missing = of(f"sqlite:///{tmp_path / 'none.db'}", tmp_path)
+    file = tmp_path / "backup.db"
+    file.write_text("an old backup")
+    with pytest.raises(CoscribeError, match="There is no database at"):
+        backup(missing, file)
+    assert file.read_text() == "an old backup"
+    with pytest.raises(CoscribeError, match="There is no database at"):
+        verify(missing, None)
+    with pytest.raises(CoscribeError, match="cannot be copied: file is not a database"):
+        restore(missing, file)
+    with pytest.raises(CoscribeError, match="There is no backup at"):
+        restore(missing, tmp_path / "nothing")
+    empty = an_empty(tmp_path)
+    with pytest.raises(CoscribeError, match="There is no document nobody"):
+        verify(of(empty, tmp_path), "nobody")
+    with closing(sqlite3.connect(file.with_name("foreign.db"))) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    with pytest.raises(CoscribeError, match="not a database of Coscribe"):
+        restore(of(empty, tmp_path), file.with_name("foreign.db"))
+
+
+def test_a_backup_of_the_first_schema_is_restored(sqlite_url: str, tmp_path: Path) -> None:
+    document = on(sqlite_url, write_document)
+
+    async def age(database: Database) -> None:
+        async with database.write() as connection:
+            for statement in (
+                "DELETE FROM snapshots",
+                "DROP TABLE quarantine",
+                "DROP TABLE segments",
+                "DELETE FROM updates",
+                "UPDATE documents SET seq = 0",
+                "UPDATE alembic_version SET version_num = '0001'",
+            ):
+                await connection.execute(text(statement))
+
+    on(sqlite_url, age)
+    empty = an_empty(tmp_path)
+    restore(of(empty, tmp_path), Path(sqlite_url.partition("///")[2]))
+    assert on(empty, lambda database: SqlDocuments(database).get(document.id)).id == document.id
