@@ -23,7 +23,7 @@ async def browser() -> AsyncIterator[Browser]:
         await running.close()
 
 
-async def _visits(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visit]:
+async def visits(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visit]:
     people: list[Visitor] = []
     async with AsyncExitStack() as stack:
 
@@ -39,7 +39,7 @@ async def _visits(browser: Browser, server: CoscribeServer) -> AsyncIterator[Vis
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visit]:
     """Invites a person to the shared server: `await visit(color_scheme="dark")`."""
-    async for invitation in _visits(browser, server):
+    async for invitation in visits(browser, server):
         yield invitation
 
 
@@ -60,5 +60,5 @@ def stoppable(_second_server: CoscribeServer) -> Iterator[CoscribeServer]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit_stoppable(browser: Browser, stoppable: CoscribeServer) -> AsyncIterator[Visit]:
     """Invites a person to the server that the test may stop."""
-    async for invitation in _visits(browser, stoppable):
+    async for invitation in visits(browser, stoppable):
         yield invitation

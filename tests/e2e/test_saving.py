@@ -7,13 +7,11 @@ import re
 
 from playwright.async_api import expect
 from tests.e2e.conftest import Visit
-from tests.support.browser import IN_BROWSER, SAVED, Visitor, agree
+from tests.support.browser import IN_BROWSER, MAY_LEAVE, SAVED, agree, keep_for_offline
 from tests.support.server import CoscribeServer
 
 pytestmark = IN_BROWSER
 
-# The page asks before it goes only while a change is on its way to this device.
-_MAY_LEAVE = "async () => dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 OFFLINE = "Offline — changes are kept on this device"
 
 
@@ -21,16 +19,6 @@ def _in_order(part: str, whole: str) -> bool:
     """Whether all characters of the part stand in the whole in this order."""
     rest = iter(whole)
     return all(character in rest for character in part)
-
-
-async def _keep_for_offline(person: Visitor) -> None:
-    """Wait until the page and its files are kept on the device."""
-    await person.until("""async () => {
-      const kept = await caches.match('/d/')
-      if (!kept || !navigator.serviceWorker.controller) return false
-      const names = (await kept.text()).match(/\\/assets\\/[^"]+/g)
-      return (await Promise.all(names.map(name => caches.match(name)))).every(Boolean)
-    }""")
 
 
 async def test_nothing_is_said_to_be_saved_before_the_server_has_it(
@@ -145,12 +133,12 @@ async def test_a_reload_while_offline_shows_the_text_and_merges_later(visit: Vis
     ana.expects("not known yet")
     await ana.new_document("Ana:\nBen:")
     await ben.open_document(ana.document_id)
-    await _keep_for_offline(ana)
+    await keep_for_offline(ana)
     await ana.put_caret("Ana:")
     await ana.context.set_offline(True)
     await expect(ana.status).to_have_text(OFFLINE)
     await ana.type(" underground")
-    await ana.until(_MAY_LEAVE)
+    await ana.until(MAY_LEAVE)
     await ana.page.reload()
     await ana.see_text("Ana: underground\nBen:")
     await expect(ana.status).to_have_text(OFFLINE)
@@ -169,7 +157,7 @@ async def test_a_reload_while_the_server_is_away_shows_the_text(
     person.expects_silence_of_server()
     person.expects("not known yet")
     document_id = await person.new_document("# Kept\n\nHere.")
-    await _keep_for_offline(person)
+    await keep_for_offline(person)
     await asyncio.to_thread(stoppable.stop)
     await person.page.reload()
     await person.see_text("# Kept\n\nHere.")

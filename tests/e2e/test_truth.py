@@ -78,6 +78,7 @@ async def test_access_removed_while_away_is_not_called_trash_and_the_words_stay(
         await expect(ended.locator("pre")).to_have_text("shared offline words")
         await guest.page.reload()
     await guest.button("Remove from this device").click()
+    await guest.dialog.get_by_role("button", name="Remove", exact=True).click()
     await guest.page.wait_for_url(f"{guest.url}/")
     await guest.open(f"/d/{document_id}")
     await expect(ended.locator("h1")).to_be_visible()

@@ -47,6 +47,8 @@ window.textOfEditor = () => {
   return lines.length === 0 ? null : [...lines].map(text).join('\\n')
 }
 """
+# The page asks before it goes only while a change is on its way to this device.
+MAY_LEAVE = "async () => dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 SAVED = re.compile(r"^(Saved|All changes saved)$")
 expect.set_options(timeout=WITHIN_MS)
 
@@ -57,6 +59,28 @@ async def launch(playwright: Playwright) -> Browser:
     assert program is not None, "The browser tests need Chromium. On Debian: sudo apt-get install chromium"
     assert (WEB / ".vite" / "manifest.json").exists(), "The web client is not built. Run: make web"
     return await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+
+
+async def launch_persistent(playwright: Playwright, folder: Path) -> BrowserContext:
+    """Start Chromium with a profile that outlives it."""
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    assert program is not None, "The browser tests need Chromium. On Debian: sudo apt-get install chromium"
+    return await playwright.chromium.launch_persistent_context(folder, executable_path=program, args=_ARGUMENTS)
+
+
+def programs_of(folder: Path) -> list[int]:
+    """The processes that run with a profile: the browser itself, whose end ends the others, first."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if f"--user-data-dir={folder}".encode() in command and not any(part.startswith(b"--type=") for part in command):
+            found.append(int(entry.name))
+    return found
 
 
 class Visitor:
@@ -239,3 +263,14 @@ async def agree(*people: Visitor) -> str:
     for person in people:
         await person.see_text(text)
     return text
+
+
+async def keep_for_offline(person: Visitor) -> None:
+    """Wait until the document's page, the one of what is not saved and their files are kept on the device."""
+    await person.until("""async () => {
+      if (!navigator.serviceWorker.controller) return false
+      const pages = await Promise.all(['/d/', '/recover'].map(path => caches.match(path)))
+      if (!pages.every(Boolean)) return false
+      const names = (await Promise.all(pages.map(page => page.text()))).join().match(/\\/assets\\/[^"]+/g)
+      return (await Promise.all(names.map(name => caches.match(name)))).every(Boolean)
+    }""")

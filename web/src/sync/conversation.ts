@@ -132,7 +132,7 @@ export class Conversation {
     if (this.#isSending) return
     this.#isSending = true
     while (this.#unsent.length > 0) {
-      // All changes of this turn first; then what is asked to be written is what is sent.
+      // All changes of this turn first, each handed to this device by then: what is asked to be written is what is sent.
       await Promise.resolve()
       const count = this.#unsent.length
       const [first] = this.#unsent

@@ -44,7 +44,8 @@ export class LocalCopy {
   /** Local changes: given to us, written, and stored by the server. */
   #made = 0
   #kept = 0
-  #stored = 0
+  /** Below what earlier windows made, which counts as 0, until the server has stored that too. */
+  #stored = -1
   #waiters: Waiter[] = []
   /** The next write replaces all rows by the replica's state, and sets this text aside. */
   #startsOver: { text: KeptText | undefined } | null = null

@@ -84,6 +84,8 @@ export class Rows {
     const addedOpen =
       unsaved && open.add({ document, generation, ...unsaved, at: Date.now() } satisfies UnsavedUpdate)
     if (text) transaction.objectStore(TEXTS).put(text)
+    // Not left to the browser: a page that goes away now takes along what was not committed.
+    transaction.commit()
     await committed(transaction)
     return { key: added?.result, unsaved: addedOpen?.result }
   }

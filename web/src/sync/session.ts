@@ -109,6 +109,10 @@ export class Session implements DocumentSession {
     this.#conversation.gate.hold(composing)
   }
 
+  learnRole(role: string): void {
+    if (role !== this.role.peek()) this.#roleChanged(role)
+  }
+
   carry(reapply: boolean, why: Why): Carried {
     return { state: Y.encodeStateAsUpdate(this.doc), refused: this.#refused, reapply, why }
   }
@@ -239,8 +243,9 @@ export class Session implements DocumentSession {
       this.#copy.keepRemote(update)
       return
     }
-    this.#copy.keepLocal(update)
+    // Counted first: at no moment may everything look stored that was made.
     this.#conversation.changed(update)
+    this.#copy.keepLocal(update)
   }
 
   #noticed(notice: Notice): void {

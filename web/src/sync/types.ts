@@ -123,6 +123,8 @@ export interface DocumentSession {
   onNotice(callback: (notice: Notice) => void): () => void
   /** Tells who we are (after `GET /me` or a rename), for `people`; others hear it from the server. */
   identify(me: Identity): void
+  /** Tells the role that REST gave, e.g. after it changed while there was no connection to hear of it. */
+  learnRole(role: string): void
   /** Connects at once when waiting; offers refused changes again when connected. */
   retryNow(): void
   /** Sends at once whatever is on its way. */

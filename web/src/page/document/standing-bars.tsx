@@ -71,9 +71,7 @@ const Said = ({ kind, reason }: { kind: Lasting; reason: string }): JSX.Element 
     case 'draining':
       return <Bar tone="quiet">The server restarts. This page reconnects by itself.</Bar>
     case 'damaged':
-      return (
-        <Bar tone="warn">Part of this document could not be read: {reason} The text may be incomplete.</Bar>
-      )
+      return <Bar tone="warn">{reason} What you see may be incomplete.</Bar>
     case 'differs':
       return (
         <Bar tone="quiet">

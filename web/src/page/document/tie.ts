@@ -52,7 +52,9 @@ const identity = (): Identity | null => {
 
 const refetch = async (id: string): Promise<void> => {
   try {
-    learn(await api.document(id))
+    const fresh = await api.document(id)
+    learn(fresh)
+    session.peek()?.learnRole(fresh.role)
   } catch (error) {
     // A lost connection is told by its own bar; the next notice or the next visit brings the facts.
     if (!(error instanceof RequestFailed)) throw error
