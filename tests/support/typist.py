@@ -70,9 +70,10 @@ class Typist:
         )
         self.synced, self.closed, self.sent = False, None, 0
         self.heard = Heard()
+        # A server without a place for it has closed already; what it said is read below.
         if self.hello:
-            await self._socket.send(HELLO)
-        await self._socket.send(b"\x00\x00" + write_bytes(self.doc.get_state()))
+            await self.send(HELLO)
+        await self.send(b"\x00\x00" + write_bytes(self.doc.get_state()))
         self._task = asyncio.create_task(self._read(self._socket))
 
     async def disconnect(self) -> None:
