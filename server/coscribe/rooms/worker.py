@@ -25,7 +25,9 @@ _LENGTH_BYTES = 4
 
 def main() -> None:
     """Answer jobs until the input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = _MOST_MEMORY if hard == resource.RLIM_INFINITY else min(_MOST_MEMORY, hard)  # an operator's own limit stays
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while prefix := source.read(_LENGTH_BYTES):
         kind, more, sizes = pickle.loads(source.read(int.from_bytes(prefix)))  # noqa: S301 - from our own server
