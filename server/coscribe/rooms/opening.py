@@ -15,8 +15,9 @@ from coscribe.ports import Activities, Archive, Documents, Principals, UpdateLog
 from coscribe.rooms.compaction import Tail
 from coscribe.rooms.feed import Feed, Position, Sources
 from coscribe.rooms.history import Restored, restore
+from coscribe.rooms.means import Means
 from coscribe.rooms.replay import Replayer
-from coscribe.rooms.room import Means, Owner, Room
+from coscribe.rooms.room import Owner, Room
 
 # What a keystroke takes in the log: bytes of entries that are there already are not known.
 _KEYSTROKE_BYTES = 40

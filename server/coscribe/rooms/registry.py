@@ -15,9 +15,10 @@ from coscribe.model import Document, Place
 from coscribe.ports import DocumentChanges
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.means import Means
 from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
-from coscribe.rooms.room import Means, Owner, Room
+from coscribe.rooms.room import Owner, Room
 from coscribe.rooms.saving import Saved
 from coscribe.rooms.workshop import Workshop
 

@@ -14,19 +14,16 @@ from coscribe.core.replica import EngineFailed
 from coscribe.core.session import Session
 from coscribe.errors import Malformed, Unavailable
 from coscribe.model import Activity, ActivityKind, Place, Principal, Role
-from coscribe.ports import UpdateLog
 from coscribe.rooms.feed import Feed, TextChange
-from coscribe.rooms.history import replica_at, restore
+from coscribe.rooms.means import Means
+from coscribe.rooms.past import Past
 from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
-from coscribe.rooms.recorder import Recorder
+from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Listener, Saved, Saving
 from coscribe.rooms.weighing import Host, Weighing
-from coscribe.rooms.workshop import Workshop
 from coscribe.rooms.writers import Door, Writers, Written, light
 
-# Quiet enough to derive the title and to compare digests.
-_QUIET_S = 1.0
 _NOT_SAVED = "Changes cannot be saved at the moment."
 _RESTARTING = "The server is restarting."
 
@@ -40,15 +37,6 @@ class Owner:
     paused: Callable[[Room], None]
     saved: Callable[[Room, Saved], None]
     activity: Callable[[Activity], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all rooms of a process work with."""
-
-    recorder: Recorder
-    log: UpdateLog
-    workshop: Workshop
 
 
 class Room:
@@ -66,16 +54,17 @@ class Room:
         self.feed: Feed
         self._exchange = exchange
         self._recorder = means.recorder
-        self._log = means.log
+        self._past = Past(means.log, Place(document_id, self.generation), exchange.intake)
         self._owner = owner
         self._presence = Presence(exchange, lambda: self.feed, self._soon)
         self._loop = asyncio.get_running_loop()
         self._flush_is_due = False
-        self._quiet_timer: asyncio.TimerHandle | None = None
+        self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.replaced, self.fail)
         self._saving = Saving(document_id, self.generation, exchange.intake, listener)
-        self._weighing = Weighing(exchange, means.workshop, Host(self._is_open, self._changed, self.fail))
-        self._writers = Writers(exchange, self._saving, self._weighing, Door(self._is_open, self._wrote, self.fail))
+        host = Host(lambda: self._life.is_open, self._changed, self.fail)
+        self._weighing = Weighing(exchange, means.workshop, host)
+        self._writers = Writers(exchange, self._saving, self._weighing, Door(host.is_open, self._wrote, self.fail))
 
     def open(self, feed: Feed) -> None:
         """Begin to live, with the feed that its readers follow."""
@@ -86,9 +75,6 @@ class Room:
     def phase(self) -> Phase:
         """Where the room is in its life."""
         return self._life.phase
-
-    def _is_open(self) -> bool:
-        return self._life.is_open
 
     # What is durable
 
@@ -114,20 +100,15 @@ class Room:
     async def encoded_state(self) -> tuple[int, bytes]:
         """Everything committed as one Yjs v1 update, and its seq."""
         await self._saving.durable()
-        seq = self.seq
-        if self.is_settled:
-            try:
-                return seq, self._exchange.intake.replica.diff()
-            except EngineFailed as error:
-                self.fail()
-                raise Unavailable("The document is opened again.") from error
-        return seq, (await restore(self._log, Place(self.document_id, self.generation), seq)).replica.diff()
+        try:
+            return await self._past.state()
+        except EngineFailed as error:
+            self.fail()
+            raise Unavailable("The document is opened again.") from error
 
     async def text_at(self, seq: int) -> str:
         """The text as it stood at a past position. Raises PositionGone where it cannot be told exactly any more."""
-        if seq == self.seq:
-            return self.text
-        return (await replica_at(self._log, self.document_id, self.generation, seq)).text
+        return await self._past.text_at(seq)
 
     # Sessions
 
@@ -244,7 +225,7 @@ class Room:
 
     async def edit_at(self, author: Principal, base: int, plan: Plan) -> Written:
         """Change the text as it stood at `base`, merged with all that came since as the CRDT merges (rule D2)."""
-        replica = (await restore(self._log, Place(self.document_id, self.generation), base)).replica
+        replica = await self._past.replica_at(base)
         splices = plan(replica.text)
         if not splices:
             return Written(self.generation, self.seq, changed=False)
@@ -298,7 +279,7 @@ class Room:
             self.feed.publish_activity(activity)
             self._owner.activity(activity)
         self._owner.saved(self, saved)
-        self._watch_quiet()
+        self._quiet.watch()
 
     def _publish(self, before: int, commits: list[Commit]) -> None:
         for commit in commits:
@@ -356,26 +337,15 @@ class Room:
 
     def close(self, code: int, reason: str) -> None:
         """End the room; what was accepted stays with the recorder."""
-        # The last flush is made on the way: in a closed room there is none.
+        # In a closed room nothing is applied any more: its engine may have failed.
         self._life.turn(Phase.CLOSED)
         self._presence.stop()
         self.end_sessions(code, reason)
-        if self._quiet_timer is not None:
-            self._quiet_timer.cancel()
+        self._quiet.stop()
         self._saving.give_up(reason)
 
-    # Quiescence
-
-    def _watch_quiet(self) -> None:
-        if self._quiet_timer is None and self.phase is not Phase.CLOSED:
-            self._quiet_timer = self._loop.call_later(_QUIET_S, self._on_quiet, self.seq)
-
-    def _on_quiet(self, seq: int) -> None:
-        """A second after a commit: the owner looks at the title; when nothing came since, digests are compared."""
-        self._quiet_timer = None
-        self._owner.paused(self)
-        if seq != self.seq:
-            self._watch_quiet()
-        elif self.sessions and self.is_settled:
+    def _rested(self) -> None:
+        """Nothing came for a second: digests are compared."""
+        if self.sessions and self.is_settled:
             with self._failing():
                 self._exchange.tell_digest()

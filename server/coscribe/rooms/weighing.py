@@ -39,6 +39,8 @@ class Weighing:
 
     def start(self) -> None:
         """Begin with what sessions have brought."""
+        if not self._host.is_open():
+            self._exchange.loads.clear()
         while self._exchange.loads:
             load = self._exchange.loads.popleft()
             task = asyncio.create_task(self._bring_of_session(load), name=f"weigh for {load.session_id}")
