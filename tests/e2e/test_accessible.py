@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 from tests.e2e.conftest import Visit
-from tests.support.browser import IN_BROWSER, Visitor
+from tests.support.browser import IN_BROWSER, MAY_LEAVE, Visitor
 
 pytestmark = IN_BROWSER
 
@@ -53,6 +53,28 @@ async def _is_clean(person: Visitor) -> None:
         "({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(node => node.html.slice(0, 200)).join(' | ')}`))"
     )
     assert found == []
+
+
+async def test_what_is_not_on_the_server(visit: Visit, scheme: str) -> None:
+    person = await visit(color_scheme=scheme)
+    person.expects_silence_of_server()
+    await person.open("/recover")
+    await person.see("Everything that was written in this browser is on the server.")
+    await _is_clean(person)
+    await person.new_document("# Diary\n\nBefore.")
+    await person.context.set_offline(True)
+    await person.type(" Offline." * 40)
+    await person.until(MAY_LEAVE)
+    await person.see("Connection lost.")
+    await _is_clean(person)
+    await person.page.goto("about:blank")
+    await person.context.set_offline(False)
+    await person.open("/recover")
+    await person.see("What is not saved")
+    await _is_clean(person)
+    await person.button("Remove").click()
+    await expect(person.dialog).to_be_visible()
+    await _is_clean(person)
 
 
 async def test_home_and_trash(visit: Visit, scheme: str) -> None:

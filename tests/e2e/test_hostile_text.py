@@ -93,7 +93,7 @@ async def test_hostile_names_and_titles_are_only_words(visit: Visit) -> None:
 async def test_every_page_carries_the_policy(visit: Visit) -> None:
     person = await visit()
     document_id = await person.import_document("text")
-    for path in ("/", "/trash", "/new", f"/d/{document_id}", "/nothing"):
+    for path in ("/", "/trash", "/recover", "/new", f"/d/{document_id}", "/nothing"):
         answer = await person.context.request.get(person.url + path, headers={"Accept": "text/html"})
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -55,7 +55,7 @@ async def test_every_page_fits_a_phone(visit: Visit, size: tuple[int, int]) -> N
     await person.page.goto(address)
     await expect(person.page.locator("#live")).to_have_text("Live")
     await _fits(person)
-    for path in ("/", "/trash"):
+    for path in ("/", "/trash", "/recover"):
         await person.open(path)
         await expect(person.page.locator(".rows, .empty")).to_be_visible()
         await _fits(person)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Browser, Locator, WebSocketRoute, expect
 from tests.e2e.conftest import Visit, visits
 from tests.support.browser import IN_BROWSER, MAY_LEAVE, Visitor, keep_for_offline
 from tests.support.server import COMMAND, CoscribeServer
@@ -295,6 +295,36 @@ async def test_server_that_stops_says_that_it_restarts(visit_stoppable: Visit, s
     await person.type(" more")
     await person.see_saved()
     await expect(person.page.locator(".notice")).to_have_count(0)
+
+
+async def test_forked_window_goes_on_under_another_client_id_with_its_words(visit: Visit) -> None:
+    person = await visit()
+    lines: list[WebSocketRoute] = []
+
+    async def pass_until_forked(line: WebSocketRoute) -> None:
+        server = line.connect_to_server()
+        # What the first window types after its first words is never heard.
+        if not lines:
+            line.on_message(lambda message: None if forking else server.send(message))
+        lines.append(line)
+
+    forking = False
+    await person.page.route_web_socket("**/ws/**", pass_until_forked)
+    await person.new_document("one")
+    forking = True
+    await person.type(" two")
+    await expect(person.status).to_have_text("Saving…")
+    notice = b'{"kind":"fork","reason":"This copy was forked.","frame":9}'
+    await lines[0].send(bytes((0x73, len(notice))) + notice)
+    await lines[0].close(code=4409, reason="This copy was forked.")
+    await person.see_text("one two")
+    await person.see_saved()
+    await person.press("Control+End")
+    await person.type(" three")
+    await person.see_saved()
+    assert await person.stored() == "one two three"
+    await person.open("/recover")
+    await person.see(NOTHING)
 
 
 async def test_server_that_is_full_says_so_and_lets_people_type(visit: Visit) -> None:

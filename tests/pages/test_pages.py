@@ -49,6 +49,14 @@ def test_a_page_makes_a_stranger_a_guest_once(stranger: httpx.Client, path: str)
     assert stranger.get("/api/v1/me").json()["kind"] == "guest"
 
 
+def test_the_page_of_what_is_not_saved_knows_nobody(stranger: httpx.Client) -> None:
+    page = stranger.get("/recover")
+    assert page.status_code == 200
+    assert "set-cookie" not in page.headers
+    assert page.headers["x-robots-tag"] == "noindex, nofollow"
+    assert set(re.findall(r'nonce="([^"]*)"', page.text)) == set(NONCE.findall(page.headers["content-security-policy"]))
+
+
 def test_every_response_has_a_nonce_of_its_own(stranger: httpx.Client) -> None:
     nonces = []
     for _ in range(2):

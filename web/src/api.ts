@@ -67,7 +67,11 @@ export const failureOf = async (response: Response): Promise<RequestFailed> => {
       : ''
   const retryAfter = Number(response.headers.get('Retry-After')) || null
   if (response.status === 429) {
-    return new RequestFailed(429, detail || `Too many requests. Try again in ${retryAfter ?? 10} s.`, retryAfter)
+    return new RequestFailed(
+      429,
+      detail || `Too many requests. Try again in ${retryAfter ?? 10} s.`,
+      retryAfter,
+    )
   }
   return new RequestFailed(response.status, detail || `The server answered ${response.status}.`, retryAfter)
 }

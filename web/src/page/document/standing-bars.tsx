@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { Icon } from '../icons'
 import { Bar, Unsaved } from './bars'
-import { downloadText, mayWrite, session } from './desk'
+import { mayWrite, session } from './desk'
 import { rebuild } from './renewal'
 import { drop, LASTING, type Lasting, standing } from './standing'
 
@@ -30,7 +30,7 @@ const Refused = ({ reason }: { reason: string }): JSX.Element => (
       A change of yours was not accepted: {reason} {whereItIs()}
       {session.value?.blocked.value &&
         mayWrite.value &&
-        ' Until it is out of the text, nothing else is saved.'}
+        ' Nothing else is saved until it is out of the text.'}
     </span>
     {mayWrite.value && (
       <button class="button plain" type="button" onClick={() => again(true, reason)}>
@@ -39,9 +39,6 @@ const Refused = ({ reason }: { reason: string }): JSX.Element => (
     )}
     <button class="button plain" type="button" onClick={() => again(false, reason)}>
       Take it out
-    </button>
-    <button class="button plain" type="button" onClick={downloadText}>
-      Download the text
     </button>
     <Unsaved />
     <Close kind="refused" />
