@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,29 @@ _RUN_ENTRIES = 1000
 _RUN_BYTES = 2**20
 # A seq that is further than this above its log's head is no head whose entries were lost, but a damaged number.
 _MOST_LOST = 2**20
+# Rows in one go, of which the first few may fill the run.
+_FETCHED = 100
+
+
+@dataclass(slots=True)
+class _Run:
+    """Entries that stand side by side, until one comes that cannot be added."""
+
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
+    seen: int = 0
+    is_full: bool = False
+
+    def take(self, entry: Entry | None) -> bool:
+        """Add an entry, or pass over one that must stay a row while there is none yet; False once it is full."""
+        self.seen += 1
+        if self.entries and (entry is None or entry.seq != self.entries[-1].seq + 1):
+            self.is_full = True
+        elif entry is not None:
+            self.entries.append(entry)
+            self.size += len(entry.payload)
+            self.is_full = self.size >= _RUN_BYTES
+        return not self.is_full
 
 
 class SqlArchive:
@@ -108,20 +132,12 @@ class SqlArchive:
             query = stored_rows(connection.dialect.name, RowKind.ENTRY).where(
                 at_place(RowKind.ENTRY, place), updates.c.seq > packed, updates.c.seq <= upto
             )
-            run: list[Entry] = []
-            size = seen = 0
+            run = _Run()
             async with connection.stream(query.order_by(updates.c.seq).limit(_RUN_ENTRIES)) as rows:
-                async for row in rows:
-                    seen += 1
-                    entry = _packable(row, place)
-                    if run and (entry is None or entry.seq != run[-1].seq + 1):
-                        return run, True
-                    if entry is not None:
-                        run.append(entry)
-                        size += len(entry.payload)
-                    if size >= _RUN_BYTES:
-                        return run, True
-        return run, seen == _RUN_ENTRIES
+                async for part in rows.partitions(_FETCHED):
+                    if not all(run.take(_packable(row, place)) for row in part):
+                        break
+        return run.entries, run.is_full or run.seen == _RUN_ENTRIES
 
     async def thin(self, place: Place, *, apart: int) -> int:
         """Remove old snapshots that stand closer than `apart` entries, keeping the newest two good ones."""

@@ -25,6 +25,8 @@ from coscribe.storage.tables import client_ids, documents, segments, snapshots, 
 _STATE_LEVEL = 3
 # A thousand keystrokes take 150 KB; a thousand pastes of 10 MB would take all there is.
 _READ_BYTES = 32 * 2**20
+# Rows in one go: 100 of the largest are what one paste too many takes.
+_FETCHED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,9 @@ async def _rows(
     rows: list[Row[Any]] = []
     size = 0
     async with connection.stream(query.order_by(updates.c.seq).limit(limit)) as result:
-        async for row in result:
-            rows.append(row)
-            size += len(row.payload or b"")
+        async for part in result.partitions(_FETCHED):
+            rows += part
+            size += sum(len(row.payload or b"") for row in part)
             if size >= _READ_BYTES:
                 break
     return rows
