@@ -91,9 +91,12 @@ class Presence:
                 self._feed().publish_presence({"left": person})
 
     def remember(self) -> None:
-        """Take what a new reader is told as told."""
-        if self._telling is None:
-            self._told = {int(person["client"]): person for person in self.people()}
+        """Take what a new reader is told as told; where others read, they are told of it first."""
+        now = {int(person["client"]): person for person in self.people()}
+        if self._telling is None and len(self._feed().readers) <= 1:
+            self._told = now
+        elif now != self._told:
+            self.touch()
 
     def start(self) -> None:
         """Begin the upkeep; it ends by itself when nobody is left."""
