@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.simulation.lives import live
 from tests.simulation.log import MemoryLog
+from tests.support.proof import Proof
 
 from coscribe.core import outbox
 from coscribe.core.replica import Replica, Verdict
@@ -49,10 +50,16 @@ def drop_an_event(patch: Patch) -> None:
     patch.setattr(Feed, "publish_text", lambda feed, change: change.seq % 7 and publish(feed, change))
 
 
+@pytest.mark.proof(
+    promise="The simulator finds a core that acks early, skips the gate, drops an update or loses a commit",
+    faults="mutation",
+    how="each fault put into the core, twenty seeds",
+)
 @pytest.mark.parametrize("broken_by", [ack_early, forget_what_was_dropped, skip_the_gate, lose_a_commit, drop_an_event])
-def test_a_broken_core_is_found(broken_by: Callable[[Patch], None], monkeypatch: Patch) -> None:
+def test_a_broken_core_is_found(proof: Proof, broken_by: Callable[[Patch], None], monkeypatch: Patch) -> None:
     broken_by(monkeypatch)
 
     broken, _ = live(SEEDS)
+    proof.told(seeds_that_found_it=len(broken))
 
     assert any(reason.startswith("AssertionError") for reason in broken.values()), broken
