@@ -56,6 +56,8 @@ async def test_kills_lose_no_acked_word(proof: Proof, tmp_path: Path) -> None:
             await viewer.wait_text(text)
         for writer in writers:
             await writer.disconnect()
+        verified = await asyncio.to_thread(server.operate, "verify")
+        assert verified.returncode == 0, verified.stdout
         proof.told(kills=rounds, acked=len(ledger.saved), places=len(_PLACES))
 
 

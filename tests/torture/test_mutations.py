@@ -1,7 +1,7 @@
 """Tests of the tests: with a fault put into the server, the check that a proof makes turns red.
 
 Faults of the core (an early ack, a dropped update, no gate) are put into the simulator by tests/simulation,
-the missing fsync into the proof of power cuts itself.
+missing syncs into the proof of power cuts itself.
 """
 
 from __future__ import annotations
@@ -22,18 +22,6 @@ from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
 from tests.support.typist import Typist
 from tests.support.writers import Writer, write_until_cut
-from tests.torture.test_power import a_scene, cut_again_and_again
-
-
-@pytest.mark.proof(
-    promise="The proof of power cuts finds a server that syncs at checkpoints only",
-    faults="F2 mutation",
-    how="synchronous=NORMAL under the disk that forgets",
-)
-async def test_syncing_only_checkpoints_is_found(proof: Proof, tmp_path: Path) -> None:
-    async with a_scene(tmp_path / "unsound", mutant="sync-only-checkpoints") as scene:
-        with pytest.raises(AssertionError, match="I1: acked and lost"):
-            await cut_again_and_again(scene, 1)
 
 
 @pytest.mark.proof(
