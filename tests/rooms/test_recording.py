@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
-from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices
+from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices, waiting
 from tests.support.people import ANN, BEN
 from tests.support.wire_bytes import framed, one, typed
 
+from coscribe.core.intake import ENTRY_OVERHEAD
 from coscribe.core.splices import Splice
 from coscribe.errors import Unavailable
 from coscribe.storage.engine import Database
@@ -92,8 +94,23 @@ async def test_a_log_whose_answer_was_lost_is_given_the_entries_again(building: 
         assert room.text == "hi!"
 
 
+async def test_readers_of_a_commit_that_the_log_holds_twice_resume_from_the_log(building: Building) -> None:
+    async with building.registry.hold(await building.document()) as room:
+        reader = await a_reader(room)
+        started = [await reader.next(0.0), await reader.next(0.0)][0]
+        assert started is not None
+        building.log.lost_answers = 1
+        room.receive(enter(room, "ann"), framed(2, HI))
+        await eventually(lambda: room.text == "hi")
+
+        with pytest.raises(StopAsyncIteration):
+            await reader.next(0.0)
+        missed = await waiting(await a_reader(room, after=started.position))
+        assert [json.loads(event.data)["seq"] for event in missed if event.event == "text"] == [room.seq]
+
+
 async def test_d8_a_room_that_holds_too_much_is_read_only_until_it_can_save(sqlite: Database) -> None:
-    building = Building(sqlite, unsaved_bytes=len(HI))
+    building = Building(sqlite, unsaved_bytes=len(HI) + ENTRY_OVERHEAD)
     try:
         async with building.registry.hold(await building.document()) as room:
             ann = enter(room, "ann")
@@ -189,4 +206,4 @@ async def test_client_ids_are_bound_in_the_log(building: Building) -> None:
     async with building.registry.hold(document) as room:
         ben = enter(room, "ben", BEN)
         room.receive(ben, framed(2, MORE))
-        assert notices(ben.outbox.take())[0]["limit"] == "client_id"
+        assert notices(ben.outbox.take())[0]["kind"] == "fork"
