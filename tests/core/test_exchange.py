@@ -7,7 +7,7 @@ import json
 
 import pytest
 from tests.support.people import ANN, BEN, HELLO, a_session, an_exchange, commit, joined
-from tests.support.wire_bytes import deletes, framed, item, one, presence, string, structs, typed, update
+from tests.support.wire_bytes import deletes, framed, item, one, place, presence, string, structs, typed, uint, update
 
 from coscribe.core.exchange import Exchange
 from coscribe.core.intake import ENTRY_OVERHEAD
@@ -588,3 +588,69 @@ def test_everyone_is_asked_for_what_is_not_here() -> None:
     ann = joined(exchange, a_session("ann"))
     exchange.ask_all()
     assert ann.outbox.take() == [framed(0, b"\x01\x05\x02")]
+
+
+# Whom a refusal ends
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (one(5, 0, item(5, string("{}"))), 4400),
+        (one(5, 0, b"\x04\x01" + string("other") + string("a")), 4400),
+        (one(5, 2**31, typed("a")), 4400),
+        (update([structs(5, 0, typed("a", after=(6, 0))), structs(6, 0, typed("b", after=(5, 0)))]), 4400),
+        (one(5, 0, typed("x" * 2000)), 4413),
+    ],
+)
+def test_a_stock_client_that_would_stay_out_of_step_is_let_go(raw: bytes, code: int) -> None:
+    exchange = an_exchange(document_bytes=1000)
+    stock, ours = joined(exchange, a_session("stock", ours=False)), joined(exchange, a_session("ours"))
+    exchange.receive(stock, framed(2, raw))
+    exchange.receive(ours, framed(2, raw))
+    assert stock.outbox.closing is not None
+    assert stock.outbox.closing.code == code
+    assert ours.outbox.closing is None
+    assert notice(ours.outbox.take()[0])["kind"] == "refused"
+    exchange.receive(ours, framed(2, HI))
+    exchange.flush()
+    assert text_of(exchange) == "hi"
+
+
+def test_a_writer_who_was_demoted_hears_of_every_refused_deletion() -> None:
+    exchange = an_exchange(HI)
+    ann = joined(exchange, a_session("ann"))
+    ann.role = Role.VIEWER
+    gone = update(removed=[deletes(5, (0, 1))])
+    exchange.receive(ann, framed(2, gone))
+    assert notice(ann.outbox.take()[0])["limit"] == "role"
+    again = joined(exchange, a_session("again", role=Role.VIEWER))
+    exchange.receive(again, framed(1, gone))  # the answer to our step 1: equal clocks, another text
+    told, ack = again.outbox.take()
+    assert (notice(told)["limit"], notice(told)["frame"], ack) == ("role", 1, b"\x71\x01\x00")
+    assert text_of(exchange) == "hi"
+
+
+def test_a_step_1_names_no_more_clients_than_a_document_can_have() -> None:
+    exchange = an_exchange(HI)
+    ann = joined(exchange, a_session("ann"))
+
+    def naming(clients: int) -> bytes:
+        return uint(clients) + b"".join(place(2**20 + at, 1) for at in range(clients))
+
+    exchange.receive(ann, framed(0, naming(10_001)))
+    assert len(ann.outbox.take()) == 1
+    with pytest.raises(Malformed, match="more than this document"):
+        exchange.receive(ann, framed(0, naming(10_002)))
+
+
+def test_a_document_has_so_many_clients_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coscribe.core.intake._MOST_CLIENTS", 2)
+    exchange = an_exchange(HI)
+    ann = joined(exchange, a_session("ann"))
+    exchange.receive(ann, framed(2, update([structs(6, 0, typed("b")), structs(7, 0, typed("c"))])))
+    assert notice(ann.outbox.take()[0])["limit"] == "clients"
+    exchange.receive(ann, framed(2, one(6, 0, typed("b", after=(5, 1)))))
+    exchange.receive(ann, framed(2, one(6, 1, typed("c", after=(6, 0)))))
+    exchange.flush()
+    assert text_of(exchange) == "hibc"
