@@ -20,7 +20,7 @@ from tests.support.viewer import Viewer
 
 _SEED = 20242727
 # Beside what it has mapped when it is idle.
-_ROOM = 96 * 2**20
+_ROOM = 64 * 2**20
 _LARGE = "a line of a large document\n" * 150_000
 _MOST_DOCUMENTS = 40
 _ENOUGH = 3
@@ -29,7 +29,7 @@ _ENOUGH = 3
 @pytest.mark.proof(
     promise="A server that runs out of memory loses nothing that was shown as saved",
     faults="F27",
-    how="96 MB beyond what an idle server has; large documents until it refuses or dies, beside two people typing",
+    how="64 MB beyond what an idle server has; large documents until it refuses or dies, beside two people typing",
 )
 async def test_out_of_memory(proof: Proof, own_server: CoscribeServer, tmp_path: Path) -> None:
     document_id = new_document(own_server)
