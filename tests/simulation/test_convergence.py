@@ -18,6 +18,7 @@ YJS = Path(__file__).with_name("read_with_yjs.mjs")
 # Seeds that found something once, by what it was.
 FOUND = {
     "a feed resumed between two events of a commit whose first answer was lost": 75,
+    "a copied tab ended with a copy that no update can be made of": 852,
     "a copied tab's words were acked by a step 2 that left them out": 159,
 }
 
