@@ -12,7 +12,7 @@ from tests.support.documents import new_document, socket_url, text_of
 from tests.support.ledger import Ledger
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
-from tests.support.sick_disk import degraded, filled, limited, locked, refused
+from tests.support.sick_disk import degraded, filled, limited, locked
 from tests.support.sound import check_file
 from tests.support.typist import Typist
 from tests.support.writers import Writer, introduce, meet, new_guest
@@ -62,7 +62,7 @@ async def test_a_full_disk_loses_nothing_and_heals(proof: Proof, small_disk: Pat
 async def _fill_the_room(server: CoscribeServer, document_id: str, writers: list[Writer]) -> None:
     """Type more than a room holds; what is stored can be read meanwhile and nothing new is promised."""
     first, second = writers
-    while not refused(first.typist):
+    while not any(notice.get("limit") == "max_unsaved_bytes" for notice in first.typist.heard.notices):
         await first.write()
         await asyncio.sleep(0)  # let the answers be heard
     await second.typist.wait(lambda: degraded(second.typist)[-1:] == [False])
