@@ -30,7 +30,7 @@ def test_every_line_end_becomes_one_lf(seed: int) -> None:
 
 def test_a_few_are_mended_in_their_places_alone() -> None:
     splices = line_ends("a\r\nb\rc")
-    assert [(splice.at, splice.delete, splice.insert) for splice in splices] == [(1, 2, "\n"), (4, 1, "\n")]
+    assert [(splice.at, splice.delete, splice.insert) for splice in splices] == [(1, 1, ""), (4, 1, "\n")]
     assert line_ends("a\nb") == []
 
 

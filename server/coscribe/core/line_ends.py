@@ -10,7 +10,8 @@ from coscribe.core.splices import Splice
 _FEW = 100
 # Beyond, stretches with a line end every 200 characters or sooner are written anew.
 _STRETCH = re.compile(r"\r\n?(?:[^\r]{0,200}\r\n?){0,1000}")
-_ONE = re.compile(r"\r\n?")
+# Of CR LF the CR alone goes: what people wrote stays theirs where it can.
+_ONE = re.compile(r"\r")
 # Characters that one call rewrites, about 10 ms.
 _MOST = 256 * 1024
 
@@ -24,8 +25,14 @@ def line_ends(text: str) -> list[Splice]:
     rewritten = 0
     for match in (_ONE if count <= _FEW else _STRETCH).finditer(text):
         stretch = match[0]
-        splices.append(Splice(match.start(), len(stretch), stretch.replace("\r\n", "\n").replace("\r", "\n")))
+        splices.append(Splice(match.start(), len(stretch), _mended(stretch, text[match.end() : match.end() + 1])))
         rewritten += len(stretch)
         if rewritten > _MOST or len(splices) == _FEW:
             break
     return splices
+
+
+def _mended(stretch: str, following: str) -> str:
+    if stretch == "\r" and following == "\n":
+        return ""
+    return stretch.replace("\r\n", "\n").replace("\r", "\n")
