@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.crowd import Crowd
 from tests.support.documents import feed_url, new_document, socket_url
 from tests.support.healing import healed, people
 from tests.support.ledger import Ledger
+from tests.support.onlookers import Onlookers
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
 from tests.support.viewer import Viewer
@@ -39,7 +39,7 @@ async def test_a_stop_with_a_thousand_sockets(proof: Proof, tmp_path: Path) -> N
         document_id = new_document(server)
         async with (
             Viewer(feed_url(server, document_id)) as viewer,
-            Crowd([socket_url(server, document_id)]) as crowd,
+            Onlookers([socket_url(server, document_id)]) as crowd,
         ):
             writers = await people(server, document_id, ledger, "abc")
             await crowd.come(sockets)
@@ -82,7 +82,7 @@ async def test_everybody_back_at_once(proof: Proof, tmp_path: Path) -> None:
         documents = [new_document(server, "# Text\n" * 100) for _ in range(_DOCUMENTS - 1)] + [new_document(server)]
         async with (
             Viewer(feed_url(server, documents[-1])) as viewer,
-            Crowd([socket_url(server, document_id) for document_id in documents]) as crowd,
+            Onlookers([socket_url(server, document_id) for document_id in documents]) as crowd,
         ):
             writers = await people(server, documents[-1], ledger, "ab")
             await crowd.come(sockets)
