@@ -44,6 +44,7 @@ _MEANING = {
     404: "No such thing, or not for this caller.",
     405: "No such method here.",
     409: "It does not fit the document as it is.",
+    410: "What is asked for can no longer be read.",
     412: "The text is not the one that `If-Match` names.",
     413: "The body or the text is too large.",
     415: "The body has the wrong media type.",

@@ -41,7 +41,7 @@ Base = Annotated[
             "headers": ETAG,
         },
         304: {"description": "The caller's copy is current.", "headers": ETAG},
-        **problems(401, 404, 422, 503),
+        **problems(401, 404, 410, 422, 503),
     },
 )  # fmt: skip
 async def read(

@@ -63,7 +63,7 @@ class TextService:
         return document
 
     async def read(self, document: Document, at: int | None) -> TextAt:
-        """The text now or at a past position; raises InvalidInput for one that lies ahead."""
+        """The text now or at a past position; raises InvalidInput for one that lies ahead, PositionGone."""
         async with self._registry.hold(document) as room:
             if at is None:
                 return TextAt(room.generation, room.seq, room.text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.model import Damage, Entry, Place
@@ -49,16 +49,29 @@ async def replace_document(source: AsyncConnection, target: Database, document_i
     row = dict((await source.execute(select(documents).where(documents.c.id == document_id))).mappings().one())
     async with target.write() as connection:
         present = select(documents.c.generation).where(documents.c.id == document_id).with_for_update()
-        generation: int = max((await connection.execute(present)).scalar() or 0, row["generation"]) + 1
+        stood: int | None = (await connection.execute(present)).scalar()
+        generation: int = max(stood or 0, row["generation"]) + 1
         highest = (await connection.execute(select(func.max(activity.c.id)))).scalar() or 0
-        # Everything of the document falls with its row.
-        await connection.execute(delete(documents).where(documents.c.id == document_id))
-        await connection.execute(insert(documents).values({**row, "generation": generation}))
+        await _place(connection, {**row, "generation": generation}, is_new=stood is None)
         old, new = Place(document_id, row["generation"]), Place(document_id, generation)
         for table, change in _changes(old, new).items():
             await _copy(source, connection, table, change, old)
         await _copy_activity(source, connection, old, highest)
     return generation
+
+
+async def _place(connection: AsyncConnection, row: _Row, *, is_new: bool) -> None:
+    """Put the document's row there, with nothing that belongs to it.
+
+    A row that is there is changed and not made anew: a commit that waits for it must find another generation, and not
+    that the document is gone, which clients take for its end.
+    """
+    if is_new:
+        await connection.execute(insert(documents).values(row))
+        return
+    for table in (activity, visits, grants, links, quarantine, snapshots, segments, client_ids, updates):
+        await connection.execute(delete(table).where(table.c.document_id == row["id"]))
+    await connection.execute(update(documents).where(documents.c.id == row["id"]).values(row))
 
 
 def _changes(old: Place, new: Place) -> dict[Table, Callable[[Any], _Row | None]]:
