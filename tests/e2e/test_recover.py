@@ -315,7 +315,7 @@ async def test_forked_window_goes_on_under_another_client_id_with_its_words(visi
     await person.type(" two")
     await expect(person.status).to_have_text("Saving…")
     notice = b'{"kind":"fork","reason":"This copy was forked.","frame":9}'
-    await lines[0].send(bytes((0x73, len(notice))) + notice)
+    lines[0].send(bytes((0x73, len(notice))) + notice)
     await lines[0].close(code=4409, reason="This copy was forked.")
     await person.see_text("one two")
     await person.see_saved()

@@ -42,7 +42,7 @@ const remove = async ({ kept }: Found): Promise<void> => {
   await look()
 }
 
-const Entries = (): JSX.Element => {
+const Entries = (): JSX.Element | null => {
   switch (phase.value) {
     case 'loading':
       return <p class="quiet">Looking…</p>
@@ -51,6 +51,7 @@ const Entries = (): JSX.Element => {
         <p role="alert">This browser keeps nothing for this page: its storage is switched off or damaged.</p>
       )
     case 'ready':
+      if (found.value.length === 0) return null
       return (
         <ul class="kept-list">
           {found.value.map(each => (
