@@ -76,6 +76,22 @@ def test_an_authors_later_words_are_not_lost_to_what_others_forged_in_his_name()
     assert fresh.outbox.take()[-1][0] == 0x71
 
 
+def test_clocks_that_others_burned_are_no_saved_words() -> None:
+    exchange = an_exchange()
+    ann, mallory = joined(exchange, a_session("ann")), joined(exchange, a_session("mallory", BEN))
+    exchange.receive(ann, framed(2, HI))
+    commit(exchange)
+    exchange.receive(mallory, framed(1, one(5, 2, b"\x00\x64")))  # a hundred of Ann's next clocks, empty
+    commit(exchange)
+    ann.outbox.take()
+
+    exchange.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+
+    assert told(ann) == [0x73, 0x71]
+    assert ann.outbox.closing is not None
+    assert ann.outbox.closing.code == 4409
+
+
 def test_a_fork_reaches_into_a_longer_update() -> None:
     exchange = an_exchange(HI)
     ann = joined(exchange, a_session("ann"))

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 from coscribe.core.lib0 import read_bytes
@@ -22,6 +23,7 @@ from coscribe.core.update import (
     KIND_MASK,
     STRING,
     Scan,
+    Span,
     Walk,
     encode_state_vector,
 )
@@ -82,17 +84,30 @@ def stored_since(replica: Replica, first: Mapping[int, int]) -> bytes:
     return replica.diff(encode_state_vector(clocks))
 
 
-def check_same(update: bytes, first: Mapping[int, int], stored: bytes, *, most: int | None = None) -> None:
+def check_same(
+    update: bytes,
+    first: Mapping[int, int],
+    stored: bytes,
+    *,
+    foreign: Mapping[int, Span] = MappingProxyType({}),
+    most: int | None = None,
+) -> None:
     """Refuse an update that says something else for stored clocks. Raises UpdateRefused with limit `fork`.
 
-    What either side has deleted cannot be compared and counts as equal. Raises TooManyThings when `stored` is more
-    than `most` structs.
+    What either side has deleted cannot be compared and counts as equal, but for the clocks in `foreign`: others brought
+    them in their author's name, and what they left empty there is not what he wrote. Raises TooManyThings when
+    `stored` is more than `most` structs.
     """
     offered, held = StructWalk(update), StructWalk(stored, most=most)
     offered.structs()
     held.structs()
     for client in first:
-        _compare(client, _texts(offered.found[client]), _texts(held.found.get(client, [])))
+        texts = _texts(held.found.get(client, []))
+        _compare(client, _texts(offered.found[client]), texts)
+        if client in foreign and any(
+            _is_emptied(text, texts, foreign[client]) for text in _texts(offered.found[client])
+        ):
+            raise UpdateRefused(_FORKED, limit="fork")
 
 
 def _compare(client: int, offered: list[_Text], held: list[_Text]) -> None:
@@ -103,6 +118,13 @@ def _compare(client: int, offered: list[_Text], held: list[_Text]) -> None:
             if not _is_same(client, text, held[at]):
                 raise UpdateRefused(_FORKED, limit="fork")
             at += 1
+
+
+def _is_emptied(text: _Text, held: list[_Text], foreign: Span) -> bool:
+    """Whether part of a text stands where others brought nothing to read."""
+    start, end = max(text.start, foreign.start), min(text.end, foreign.end)
+    shown = sum(max(0, min(end, other.end) - max(start, other.start)) for other in held)
+    return shown < end - start
 
 
 def _is_same(client: int, one: _Text, other: _Text) -> bool:

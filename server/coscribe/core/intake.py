@@ -18,7 +18,7 @@ from coscribe.core.shelf import Shelf
 from coscribe.core.splices import Splice
 from coscribe.core.tally import Tally
 from coscribe.core.units import utf8_length
-from coscribe.core.update import Scan, scan
+from coscribe.core.update import Scan, Span, scan
 from coscribe.errors import UpdateRefused
 from coscribe.model import SERVER, NewEntry, Principal
 
@@ -99,6 +99,8 @@ class Intake:
         self._own(replica.client_id, SERVER.id)
         self._limits = limits
         self.now = now
+        # Clocks that came, since the room was opened, from others than those whom their client ids belong to.
+        self.foreign: dict[int, Span] = {}
         self._accepted: list[Accepted] = []
         self._shelf = Shelf[Accepted]()
         self._pending: list[Batch] = []
@@ -188,6 +190,12 @@ class Intake:
         if item.is_live:
             for client in self.news(item.scan):
                 self._own(client, item.author.id)
+            return
+        for span in item.scan.structs:
+            start = max(span.start, self.replica.clocks.get(span.client, 0))
+            if start < span.end and self._owners.get(span.client) != item.author.id:
+                known = self.foreign.get(span.client, Span(span.client, start, span.end))
+                self.foreign[span.client] = Span(span.client, min(known.start, start), max(known.end, span.end))
 
     def _count(self, item: Accepted) -> None:
         self.fragments += item.scan.things

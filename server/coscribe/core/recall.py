@@ -35,7 +35,7 @@ class Recall:
         stored = stored_since(self._intake.replica, first)
         if not self._spend(session, len(stored)):
             return False
-        check_same(offer.update, first, stored, most=_MOST_STORED)
+        check_same(offer.update, first, stored, foreign=self._intake.foreign, most=_MOST_STORED)
         return True
 
     def compare_sent(self, found: Scan, update: bytes) -> None:
