@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from tests.contracts.values import an_activity, an_entry, stored
 from tests.support.postgres import PostgresServer, postgres_programs
 
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended
+from coscribe.model import Append, Appended, Replaced
 from coscribe.storage.activities import SqlActivities, insert_activities
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.health import SqlHealth
 from coscribe.storage.migrate import upgrade
+from coscribe.storage.tables import documents
 from coscribe.storage.update_log import SqlUpdateLog
 
 pytestmark = pytest.mark.postgres
@@ -143,3 +144,14 @@ async def test_a_database_that_does_not_exist_is_unavailable(postgres_server: Po
     with pytest.raises(Unavailable):
         await SqlDocuments(database).get("d")
     await database.close()
+
+
+async def test_d6_an_append_that_waits_for_a_restore_finds_another_generation(postgres: Database) -> None:
+    """Not that the document is gone: a client takes that for its end and keeps nothing."""
+    document = await stored(postgres)
+    async with postgres.write() as connection:
+        await connection.execute(update(documents).where(documents.c.id == document.id).values(generation=5))
+        waiting = asyncio.create_task(SqlUpdateLog(postgres).append([Append(document.id, 1, (an_entry(),))]))
+        await until_someone_waits(postgres, "transactionid")
+
+    assert await waiting == [Replaced(5)]

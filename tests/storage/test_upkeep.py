@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 from tests.contracts.values import a_link, a_principal, an_activity, an_entry, stored
-from tests.support.wire_bytes import one, typed
+from tests.support.wire_bytes import item, one, typed, uint
 
 from coscribe.config import Settings
 from coscribe.core.replica import Replica
 from coscribe.errors import CoscribeError
-from coscribe.model import Append, Document, Place, Snapshot
+from coscribe.model import Append, Document, Entry, Place, Snapshot
 from coscribe.storage.archive import SqlArchive
+from coscribe.storage.checksums import entry_checksum
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
@@ -197,6 +198,28 @@ def test_verify_sees_a_snapshot_that_the_log_does_not_give(
         verify(of(database_url, tmp_path), None)
 
     assert capsys.readouterr().out == f"document {document.id}: snapshot 9 is not what the log gives\n"
+
+
+def test_verify_scans_what_fits_its_checksum(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = on(database_url, write_document)
+
+    async def poison(database: Database) -> None:
+        log, place = SqlUpdateLog(database), Place(document.id, 1)
+        [entry] = await log.read(document.id, 1, after=8, limit=1)
+        bomb = Entry(
+            9, entry.principal_id, entry.session_id, entry.at, one(5, 8, item(8, uint(1) + b"\x75\x01" * 30_000))
+        )
+        async with database.write() as connection:
+            row = update(updates).where(updates.c.seq == 9)
+            await connection.execute(row.values(payload=bomb.payload, checksum=entry_checksum(place, bomb)))
+
+    on(database_url, poison)
+    with pytest.raises(CoscribeError):
+        verify(of(database_url, tmp_path), None)
+
+    assert f"document {document.id}: entry 9: Content of kind Any" in capsys.readouterr().out
 
 
 def test_a_damaged_backup_is_not_restored(sqlite_url: str, tmp_path: Path) -> None:
