@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     restore = commands.add_parser("restore", help="bring back what a backup holds, beside a running server too")
     restore.add_argument("file", type=Path, help="the file that coscribe backup has written")
+    restore.add_argument("--damaged", action="store_true", help="bring back what can be read of a damaged file too")
     _add_places(restore)
     restore.set_defaults(run=_restore)
 
@@ -147,7 +148,7 @@ def _backup(settings: Settings, options: argparse.Namespace) -> None:
 def _restore(settings: Settings, options: argparse.Namespace) -> None:
     from coscribe.upkeep import restore  # noqa: PLC0415 - loads the engine
 
-    restore(settings, options.file)
+    restore(settings, options.file, damaged=options.damaged)
 
 
 def _openapi(settings: Settings, _options: argparse.Namespace) -> None:

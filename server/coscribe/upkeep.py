@@ -8,16 +8,18 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.app import data_dir, database_url
 from coscribe.config import Settings
-from coscribe.errors import CoscribeError
+from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Place
 from coscribe.rooms.proving import replay_findings
 from coscribe.storage.copying import copy_postgres, copy_sqlite, copy_tables, keep, sqlite_file
@@ -47,36 +49,50 @@ def verify(settings: Settings, document_id: str | None) -> None:
 def backup(settings: Settings, file: Path) -> None:
     """Write a consistent copy of the database, verified, into one SQLite file. Raises CoscribeError.
 
-    The file is replaced only by a whole one.
+    The file is replaced only by a whole one, and never by a damaged one: that is kept beside it.
     """
+    url = database_url(settings)
+    _require_other(file, url)
     with _folder_beside(file) as folder:
         made = folder / "copy.db"
-        count, findings = asyncio.run(_copied(database_url(settings), made))
+        count, findings = asyncio.run(_copied(url, made))
+        if findings and file.exists():
+            file = file.with_name(f"{file.name}.damaged")
         keep(made, file)
     for finding in findings:
         print(finding)
     if findings:
-        raise CoscribeError(
-            f"{file} holds what the database holds, and in that {_counted(len(findings), 'thing')} is damaged."
-        )
+        damaged = f"{_counted(len(findings), 'thing')} {'is' if len(findings) == 1 else 'are'} damaged"
+        raise CoscribeError(f"{file} holds what the database holds, and in that {damaged}.")
     print(f"{file}: {_counted(count, 'document')}, verified.")
 
 
-def restore(settings: Settings, file: Path) -> None:
-    """Bring back what a backup holds, beside a running server too. Raises CoscribeError."""
+def _require_other(file: Path, url: str) -> None:
+    """Raise CoscribeError where the database itself is named as its backup: what is typed meanwhile would be lost."""
+    source = sqlite_file(url)
+    if source is not None and source.exists() and file.exists() and file.samefile(source):
+        raise CoscribeError(f"{file} is the database itself; name another file.")
+
+
+def restore(settings: Settings, file: Path, *, damaged: bool = False) -> None:
+    """Bring back what a backup holds, beside a running server too; with `damaged` what can be read of a damaged one.
+
+    Raises CoscribeError.
+    """
     if not file.is_file():
         raise CoscribeError(f"There is no backup at {file}.")
+    _require_other(file, database_url(settings))
     folder = data_dir(settings)
     with tempfile.TemporaryDirectory(prefix="restore-", dir=folder) as scratch:
         copy = Path(scratch) / "copy.db"
         copy_sqlite(file, copy)
-        _check_copy(copy, file)
+        _check_copy(copy, file, damaged=damaged)
         url = database_url(settings)
         upgrade(url)
         asyncio.run(_restored(url, f"sqlite:///{copy}", folder))
 
 
-def _check_copy(copy: Path, file: Path) -> None:
+def _check_copy(copy: Path, file: Path, *, damaged: bool) -> None:
     """Raise CoscribeError for a backup that is damaged or none; an old one is brought up to date, as a copy."""
     url = f"sqlite:///{copy}"
     asyncio.run(_check_origin(url))
@@ -84,8 +100,8 @@ def _check_copy(copy: Path, file: Path) -> None:
     _, findings = asyncio.run(_verified(url, None))
     for finding in findings:
         print(finding)
-    if findings:
-        raise CoscribeError(f"{file} is damaged; nothing was restored.")
+    if findings and not damaged:
+        raise CoscribeError(f"{file} is damaged; nothing was restored. What can be read of it comes with --damaged.")
 
 
 async def _check_origin(url: str) -> None:
@@ -98,19 +114,34 @@ async def _verified(url: str, document_id: str | None) -> tuple[int, list[Findin
     async with _opened(url) as database:
         await check_schema(database, url)
         log = SqlUpdateLog(database, Quarantine(database, lambda _: None, copies=False))
-        findings = [finding async for finding in whole_findings(database)]
+        findings = await _readable(None, _of_whole(database))
         count, told_at = 0, time.monotonic()
-        async for place in places(database):
-            if document_id not in (None, place.document_id):
-                continue
-            findings += await _of_document(database, log, place)
-            count += 1
-            if time.monotonic() - told_at >= _PROGRESS_EVERY_S:
-                told_at = time.monotonic()
-                print(f"{_counted(count, 'document')} verified so far", file=sys.stderr)
+        try:
+            async for place in places(database):
+                if document_id not in (None, place.document_id):
+                    continue
+                findings += await _readable(place.document_id, _of_document(database, log, place))
+                count += 1
+                if time.monotonic() - told_at >= _PROGRESS_EVERY_S:
+                    told_at = time.monotonic()
+                    print(f"{_counted(count, 'document')} verified so far", file=sys.stderr)
+        except Unavailable as error:
+            findings.append(Finding(None, f"its documents cannot be listed: {cause_of(error)}"))
     if document_id is not None and not count:
         raise CoscribeError(f"There is no document {document_id}.")
     return count, findings
+
+
+async def _readable(document_id: str | None, looking: Awaitable[list[Finding]]) -> list[Finding]:
+    """What was found; where not even looking is possible, that: all others are to be looked at, and to be backed up."""
+    try:
+        return await looking
+    except Exception as error:  # noqa: BLE001 - a torn page or a time that is none; each driver has its own
+        return [Finding(document_id, f"it cannot be read: {cause_of(error)}")]
+
+
+async def _of_whole(database: Database) -> list[Finding]:
+    return [finding async for finding in whole_findings(database)]
 
 
 async def _of_document(database: Database, log: SqlUpdateLog, place: Place) -> list[Finding]:
@@ -134,8 +165,7 @@ async def _copied(url: str, made: Path) -> tuple[int, list[Finding]]:
 async def _restored(url: str, copy_url: str, folder: Path) -> None:
     async with _opened(url) as target, _opened(copy_url) as copy:
         if await _is_empty(target):
-            async with copy.read() as source, target.write() as connection:
-                await copy_tables(source, connection, metadata.sorted_tables)
+            await _fill(target, copy)
             print("The database was empty and is now as it was.")
             return
         before = folder / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
@@ -143,13 +173,35 @@ async def _restored(url: str, copy_url: str, folder: Path) -> None:
             _, findings = await _copied(url, scratch / "copy.db")
             keep(scratch / "copy.db", before)
         print(f"What stood there before is in {before}{', damage and all' if findings else ''}.")
-        count = 0
+        count, failed = 0, list[Finding]()
         async with copy.read() as source:
             await add_principals(source, target)
             async for place in places(copy):
-                await replace_document(source, target, place.document_id)
+                failed += await _replaced(source, target, place.document_id)
                 count += 1
-        print(f"{_counted(count, 'document')} restored; documents that the backup does not have stay.")
+        for finding in failed:
+            print(finding)
+        print(f"{_counted(count - len(failed), 'document')} restored; documents that the backup does not have stay.")
+    if failed:
+        raise CoscribeError(f"{_counted(len(failed), 'document')} could not be restored; what stood there stays.")
+
+
+async def _replaced(source: AsyncConnection, target: Database, document_id: str) -> list[Finding]:
+    try:
+        await replace_document(source, target, document_id)
+    except Exception as error:  # noqa: BLE001 - a damaged row of one document, as in _readable
+        return [Finding(document_id, f"not restored: {cause_of(error)}")]
+    return []
+
+
+async def _fill(target: Database, copy: Database) -> None:
+    try:
+        async with copy.read() as source, target.write() as connection:
+            await copy_tables(source, connection, metadata.sorted_tables)
+    except (ValueError, TypeError, SQLAlchemyError) as error:
+        raise CoscribeError(
+            f"A row of the backup cannot be copied; nothing was restored: {cause_of(error)}."
+        ) from error
 
 
 async def _is_empty(database: Database) -> bool:

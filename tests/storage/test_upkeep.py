@@ -222,35 +222,6 @@ def test_verify_scans_what_fits_its_checksum(
     assert f"document {document.id}: entry 9: Content of kind Any" in capsys.readouterr().out
 
 
-def test_a_damaged_backup_is_not_restored(sqlite_url: str, tmp_path: Path) -> None:
-    on(sqlite_url, write_document)
-    file, settings = tmp_path / "backup.db", of(sqlite_url, tmp_path)
-    backup(settings, file)
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("UPDATE updates SET payload = x'00' WHERE seq = 9")
-        connection.commit()
-    before = on(sqlite_url, everything)
-
-    with pytest.raises(CoscribeError, match=r"backup\.db is damaged; nothing was restored"):
-        restore(settings, file)
-
-    assert on(sqlite_url, everything) == before
-
-
-def test_what_is_damaged_can_be_backed_up_and_is_told(sqlite_url: str, tmp_path: Path) -> None:
-    on(sqlite_url, write_document)
-
-    async def harm(database: Database) -> None:
-        async with database.write() as connection:
-            await connection.execute(update(updates).where(updates.c.seq == 8).values(payload=b"x"))
-
-    on(sqlite_url, harm)
-    file = tmp_path / "backup.db"
-    with pytest.raises(CoscribeError, match="1 thing is damaged"):
-        backup(of(sqlite_url, tmp_path), file)
-    assert file.is_file()
-
-
 def test_what_is_no_database_is_told(tmp_path: Path) -> None:
     missing = of(f"sqlite:///{tmp_path / 'none.db'}", tmp_path)
     file = tmp_path / "backup.db"

@@ -16,7 +16,8 @@ from coscribe.storage.activities import lock_activities
 from coscribe.storage.appending import entry_row
 from coscribe.storage.checksums import segment_checksum, snapshot_checksum
 from coscribe.storage.engine import Database, insert_into
-from coscribe.storage.rows import entry_of, snapshot_of
+from coscribe.storage.rows import entries_of, entry_of, snapshot_of
+from coscribe.storage.segments import DROPPED
 from coscribe.storage.tables import (
     activity,
     client_ids,
@@ -78,7 +79,7 @@ def _changes(old: Place, new: Place) -> dict[Table, Callable[[Any], _Row | None]
     """What each table's rows become: in the new generation, and sealed as belonging there."""
     return {
         updates: lambda row: _entry(row, old, new),
-        segments: lambda row: _segment(row, new),
+        segments: lambda row: _segment(row, old, new),
         snapshots: lambda row: _snapshot(row, old, new),
         client_ids: lambda row: {**row._mapping, "generation": new.generation},
         quarantine: lambda row: {**row._mapping, "generation": new.generation},
@@ -93,7 +94,9 @@ def _entry(row: Any, old: Place, new: Place) -> _Row | None:
     return entry_row(new, entry) if isinstance(entry, Entry) else None
 
 
-def _segment(row: Any, new: Place) -> _Row:
+def _segment(row: Any, old: Place, new: Place) -> _Row | None:
+    if row.codec != DROPPED and isinstance(entries_of(row, old), Damage):
+        return None  # a new checksum would make it look whole
     span = (row.first_seq, row.last_seq)
     sealed = segment_checksum(new, span, row.codec, row.payload)
     return {**row._mapping, "generation": new.generation, "checksum": sealed}
