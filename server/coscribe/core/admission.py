@@ -70,4 +70,5 @@ class Admission:
         intake.shut()
         if load.slot is not None and load.session is not None:
             load.slot.ticket = intake.tickets
+            load.session.has_asked = False  # where it was an answer: the next gap is asked about again
             self._exchange.settle(load.session)

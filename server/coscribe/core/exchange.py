@@ -30,14 +30,12 @@ from coscribe.core.session import (
     Session,
     Slot,
 )
+from coscribe.core.shelf import needed
 from coscribe.core.splices import Splice
 from coscribe.core.update import TooManyThings, scan
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Principal, Role
 
-# A client that sends ahead of a gap holds at most this much; it was asked for the missing part at the first of them.
-_MAX_HELD = 256
-_MAX_HELD_BYTES = 2**20
 # How the log names the session of a write that came over REST.
 REST_SESSION = "rest"
 AHEAD = "The update builds on changes that this document does not have."
@@ -70,6 +68,9 @@ class Exchange:
         self.presence_told: Callable[[], None] = lambda: None
         self._owed: dict[str, Session] = {}
         self._holding: dict[str, Session] = {}
+        self._is_releasing = False
+        # Whether something was applied that others' updates may have waited for.
+        self._has_news = False
         self.answers = Answers(intake, self.awareness)
         self.loads = deque[Load]()
         self._recall = Recall(intake, self.flush)
@@ -194,9 +195,7 @@ class Exchange:
 
     def _hold(self, session: Session, offer: Offered) -> None:
         """Keep an update that came before its predecessor, and ask once for all that is missing (rule D4)."""
-        session.held.append(offer)
-        session.held_bytes += len(offer.update)
-        if len(session.held) > _MAX_HELD or session.held_bytes > _MAX_HELD_BYTES:
+        if not session.hold(offer, needed(offer.scan, self.intake.replica.clocks)):
             session.outbox.close(1013, "Too much was sent ahead of a missing change.")
             return
         self._holding[session.id] = session
@@ -205,31 +204,37 @@ class Exchange:
             session.outbox.push(self.answers.step1())
 
     def _release_held(self) -> None:
-        """Offer again what waited, until a round admits nothing more."""
-        progress = True
-        while progress and self._holding:
-            progress = False
-            for session in list(self._holding.values()):
-                if self._holding.pop(session.id, None) is None:
-                    continue  # a flush on the way here has offered its updates already
-                held, session.held, session.held_bytes = session.held, [], 0
-                for offer in held:
-                    if session.outbox.closing is None:
-                        self._offer(session, offer)
-                progress = progress or len(session.held) < len(held)
+        """Offer again what waited, as long as something has come that it waits for."""
+        if self._is_releasing:
+            return  # a flush on the way: the round that it is in goes on with what came by it
+        self._is_releasing = True
+        try:
+            while due := self._due():
+                for session in due:
+                    del self._holding[session.id]
+                    for offer in session.release():
+                        if session.outbox.closing is None:
+                            self._offer(session, offer)
+        finally:
+            self._is_releasing = False
+
+    def _due(self) -> list[Session]:
+        clocks = self.intake.replica.clocks
+        return [session for session in self._holding.values() if session.may_release(clocks)]
 
     @property
     def is_dirty(self) -> bool:
         """Whether a flush has something to do."""
-        return self.intake.has_accepted or (self.awareness.is_dirty and not self.presence_waits)
+        return self._has_news or self.intake.has_accepted or (self.awareness.is_dirty and not self.presence_waits)
 
     def flush(self) -> None:
         """Apply and deliver what was accepted since the last flush. Raises EngineFailed: the room is over."""
-        while self.intake.has_accepted:
+        while self.intake.has_accepted or self._has_news:
             accepted = self.intake.apply()
             self.deliver(accepted)
             while any(item.scan.has_cr for item in accepted) and self.normalise():
                 pass
+            self._has_news = False
             self._release_held()
             self.intake.release()
         if not self.presence_waits:
@@ -245,6 +250,7 @@ class Exchange:
     def deliver(self, accepted: Iterable[Accepted]) -> None:
         """Give what was applied to everybody but its author."""
         for item in accepted:
+            self._has_news = True
             frame = encode_update(item.update)
             for session in self.sessions.values():
                 if session.id != item.session_id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from coscribe.core.forks import Allowance
@@ -28,6 +28,12 @@ from coscribe.model import Principal, Role
 
 # A minute of typing is some 300 frames; so many that wait come of a flood, or of a disk that is away for hours.
 _MAX_UNSETTLED = 100_000
+
+# A client that sends ahead of a gap holds at most this much; it was asked for the missing part at the first of them.
+_MAX_HELD = 256
+_MAX_HELD_BYTES = 2**20
+# Structs and deleted ranges: to look through 256 updates of 1,000 each takes 90 ms.
+_MAX_HELD_THINGS = 2 * MOST_THINGS
 
 # With which close code a stock client is let go whose update was refused, where trying again cannot help. The others
 # are refused for a while only (a full disk) or may go on reading (a viewer).
@@ -119,6 +125,9 @@ class Session:
     is_ours: bool = False
     held: list[Offered] = field(default_factory=list)
     held_bytes: int = 0
+    held_things: int = 0
+    # Of each client that a held update waits for, the lowest clock that any of them needs.
+    wanted: dict[int, int] = field(default_factory=dict)
     has_asked: bool = False
     # Hears the limit of every refusal.
     refused: Callable[[str], None] = lambda _: None
@@ -159,6 +168,26 @@ class Session:
             return Heavy(update, slot, is_step2)
         except UpdateRefused as refusal:
             return Refused(slot, str(refusal), refusal.limit)
+
+    def hold(self, offer: Offered, needed: tuple[int, int]) -> bool:
+        """Keep an update until a client has come to a clock; False when that is too much."""
+        client, clock = needed
+        self.held.append(offer)
+        self.held_bytes += len(offer.update)
+        self.held_things += offer.scan.things
+        self.wanted[client] = min(clock, self.wanted.get(client, clock))
+        is_many = len(self.held) > _MAX_HELD or self.held_things > _MAX_HELD_THINGS
+        return not is_many and self.held_bytes <= _MAX_HELD_BYTES
+
+    def may_release(self, clocks: Mapping[int, int]) -> bool:
+        """Whether one of the held updates has what it waited for: looking at all of them costs far more."""
+        return any(clocks.get(client, 0) >= clock for client, clock in self.wanted.items())
+
+    def release(self) -> list[Offered]:
+        """Take back what is held."""
+        held, self.held, self.held_bytes, self.held_things = self.held, [], 0, 0
+        self.wanted.clear()
+        return held
 
     @property
     def is_owed(self) -> bool:

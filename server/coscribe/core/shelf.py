@@ -46,12 +46,12 @@ class Shelf(Generic[Item]):
                     yield item
                 case Verdict.GAP:
                     waiting.append(item)
-                    client, clock = _needed(item.scan, clocks)
+                    client, clock = needed(item.scan, clocks)
                     self._wanted[client] = min(clock, self._wanted.get(client, clock))
         self._items = waiting
 
 
-def _needed(found: Scan, clocks: Mapping[int, int]) -> tuple[int, int]:
+def needed(found: Scan, clocks: Mapping[int, int]) -> tuple[int, int]:
     """The first client, and how far it must come, that an update judged GAP waits for."""
     ends: dict[int, int] = {}
     for client, start, end in found.structs:
