@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from pycrdt import Doc, Text
-from tests.support.people import ANN, BEN, NOW, a_session, an_exchange, commit, joined
+from tests.support.people import ANN, BEN, NOW, a_session, an_exchange, commit, joined, weigh
 from tests.support.wire_bytes import deletes, framed, item, one, string, structs, typed, update
 
 from coscribe.core.exchange import Exchange
@@ -86,6 +86,21 @@ def test_clocks_that_others_burned_are_no_saved_words() -> None:
     ann.outbox.take()
 
     exchange.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+
+    assert told(ann) == [0x73, 0x71]
+    assert ann.outbox.closing is not None
+    assert ann.outbox.closing.code == 4409
+
+
+def test_clocks_that_others_burned_are_no_saved_words_of_a_large_update_either() -> None:
+    exchange = an_exchange(HI)
+    ann, mallory = joined(exchange, a_session("ann")), joined(exchange, a_session("mallory", BEN))
+    exchange.receive(mallory, framed(1, one(5, 2, b"\x00\xf0\xa2\x04")))  # 70,000 of Ann's next clocks, empty
+    commit(exchange)
+    ann.outbox.take()
+
+    exchange.receive(ann, framed(1, one(5, 2, typed("!" * 70_000, after=(5, 1)))))
+    weigh(exchange)
 
     assert told(ann) == [0x73, 0x71]
     assert ann.outbox.closing is not None

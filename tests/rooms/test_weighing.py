@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
@@ -170,6 +171,32 @@ async def test_who_leaves_before_the_examination_takes_his_update_along(building
         assert room.text == ""
 
 
+async def test_who_leaves_while_another_is_weighed_takes_his_update_along(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, LARGE))
+        room.receive(ben, framed(2, one(8, 0, typed("b" * 70_000))))
+        await asyncio.sleep(0)
+        room.leave(ben)
+        await room.settled(ann)
+        await room.settled(ben)
+        await eventually(lambda: room.is_settled)
+        assert "b" not in room.text
+
+
+async def test_what_waits_for_a_rooms_worker_is_bounded(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        sessions = [enter(room, f"ann {at}") for at in range(5)]
+        frame = framed(2, one(8, 0, typed("b" * (15 * 2**20))))
+        for session in sessions:
+            room.receive(session, frame)
+        for session in sessions:
+            await room.settled(session)
+        assert [session.outbox.closing is None for session in sessions] == [True] * 4 + [False]
+
+
 async def test_a_room_that_closes_between_the_pieces_stores_all_of_them(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
@@ -242,7 +269,8 @@ async def test_a_heavy_plan_is_made_on_a_copy_and_merged(building: Building) -> 
 
 
 async def examined(workshop: Workshop, raw: bytes) -> Examined:
-    return await workshop.examine(lambda: EMPTY_UPDATE, raw)
+    with workshop.line(len(raw)):
+        return await workshop.examine(lambda: EMPTY_UPDATE, raw)
 
 
 async def test_one_worker_serves_many_and_is_let_go_when_idle() -> None:
@@ -252,6 +280,40 @@ async def test_one_worker_serves_many_and_is_let_go_when_idle() -> None:
     await eventually(lambda: workshop.pid is None)
     assert (await examined(workshop, HI)).pieces == (HI,)
     await workshop.close()
+
+
+async def test_a_worker_is_not_let_go_at_an_update_that_came_just_then() -> None:
+    workshop = Workshop(lambda *_, **__: None, idle_s=0.0)
+    await examined(workshop, HI)
+    await asyncio.sleep(0)  # in this turn its time is over
+    coming = asyncio.create_task(examined(workshop, HI))
+    assert (await coming).pieces == (HI,)
+    await workshop.close()
+
+
+async def test_an_update_does_not_pay_for_a_worker_that_ended_before_it() -> None:
+    told: list[str] = []
+    workshop = Workshop(lambda event, **_: told.append(event))
+    await examined(workshop, HI)
+    assert workshop.pid is not None
+    os.kill(workshop.pid, signal.SIGKILL)
+    await eventually(lambda: workshop.pid is None)
+    assert (await examined(workshop, HI)).pieces == (HI,)
+    assert told == []
+    await workshop.close()
+
+
+async def test_where_no_worker_can_be_started_an_author_is_to_come_back(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann = enter(room, "ann")
+        room.receive(ann, framed(2, LARGE))
+        await room.settled(ann)
+        assert ann.outbox.closing is not None
+        assert ann.outbox.closing.code == 1013
 
 
 async def test_the_end_of_a_worker_is_the_refusal_of_one_update() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from coscribe.core.admission import Admission
-from coscribe.core.examination import examine
-from coscribe.core.exchange import Exchange
+from coscribe.core.admission import Admission, foreign_to
+from coscribe.core.examination import Examined, examine
+from coscribe.core.exchange import Exchange, Load
 from coscribe.core.intake import Intake, Limits
 from coscribe.core.outbox import Outbox
 from coscribe.core.replica import Replica
@@ -48,6 +48,10 @@ def joined(exchange: Exchange, session: Session) -> Session:
     return session
 
 
+def _examined(exchange: Exchange, load: Load) -> Examined:
+    return examine(exchange.intake.replica.diff(), load.update, foreign_to(load, exchange.intake))
+
+
 def weigh(exchange: Exchange) -> None:
     """Examine what is too much for one turn here and now, and take all of it in, as a room does with a worker."""
     while exchange.loads:
@@ -56,7 +60,7 @@ def weigh(exchange: Exchange) -> None:
         assert session is not None
         assert slot is not None
         try:
-            admission = Admission(exchange, load, examine(exchange.intake.replica.diff(), load.update))
+            admission = Admission(exchange, load, _examined(exchange, load))
             admission.begin()
         except UpdateRefused as refusal:
             exchange.refuse(session, slot, refusal)

@@ -7,15 +7,21 @@ the document meanwhile, so that no crash leaves a half of it in the log.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 from coscribe.core.examination import Examined
 from coscribe.core.exchange import AHEAD, Exchange, Load
 from coscribe.core.forks import check_same, repeated, stored_since
-from coscribe.core.intake import Accepted
+from coscribe.core.intake import Accepted, Intake
 from coscribe.core.replica import EngineFailed, Verdict
-from coscribe.core.update import scan
+from coscribe.core.update import Span, scan
 from coscribe.errors import InvalidInput, UpdateRefused
 from coscribe.model import Role
+
+
+def foreign_to(load: Load, intake: Intake) -> Mapping[int, Span]:
+    """Where it is not enough that a load's clocks are stored; over REST nobody is told that his words are saved."""
+    return intake.foreign if load.session is not None else {}
 
 
 class Admission:
@@ -55,7 +61,7 @@ class Admission:
         item = Accepted(piece, scan(piece), load.author, load.session_id, load.is_live)
         first = repeated(item.scan, replica.clocks)
         if first:
-            check_same(piece, first, stored_since(replica, first))
+            check_same(piece, first, stored_since(replica, first), foreign=foreign_to(load, exchange.intake))
         if replica.judge(item.scan) is Verdict.GAP:
             raise EngineFailed("a piece of an examined update does not fit")
         self._has_cr = self._has_cr or item.scan.has_cr

@@ -7,8 +7,9 @@ tried on the copy, so that what ends or stalls the engine does so there.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from coscribe.core.forks import check_same, repeated, stored_since
 from coscribe.core.intake import MOST_FRAGMENTS
@@ -17,7 +18,7 @@ from coscribe.core.pairs import check_cuts
 from coscribe.core.pieces import cut, is_causal, turn
 from coscribe.core.replica import EngineFailed, Replica, Verdict
 from coscribe.core.splices import Splice
-from coscribe.core.update import scan
+from coscribe.core.update import Span, scan
 from coscribe.errors import UpdateRefused
 
 # Of the engine's time for one piece; an honest one takes some 20 ms.
@@ -41,14 +42,17 @@ class Examined:
     pieces: tuple[bytes, ...] = ()
 
 
-def examine(state: bytes, update: bytes) -> Examined:
-    """Look an update over and try it on a document's state. Raises Malformed and UpdateRefused."""
+def examine(state: bytes, update: bytes, foreign: Mapping[int, Span] = MappingProxyType({})) -> Examined:
+    """Look an update over and try it on a document's state; `foreign` as Intake has it.
+
+    Raises Malformed and UpdateRefused.
+    """
     found = scan(update)
     replica, fragments = _opened(state)
     verdict = replica.judge(found)
     first = repeated(found, replica.clocks)
     if first and verdict is not Verdict.GAP:
-        check_same(update, first, stored_since(replica, first))
+        check_same(update, first, stored_since(replica, first), foreign=foreign)
     if verdict is not Verdict.NEW:
         return Examined(verdict, fragments)
     clients = tuple({client for client, _, end in found.structs if end > replica.clocks.get(client, 0)})

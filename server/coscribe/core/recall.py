@@ -32,6 +32,7 @@ class Recall:
         if not first:
             return True
         self._flush()
+        first = repeated(offer.scan, self._intake.replica.clocks)  # more, where that let in what others held
         stored = stored_since(self._intake.replica, first)
         if not self._spend(session, len(stored)):
             return False
@@ -42,7 +43,8 @@ class Recall:
         """`compare` for an update that came over REST."""
         first = repeated(found, self._intake.replica.clocks)
         if first:
-            check_same(update, first, stored_since(self._intake.replica, first), most=_MOST_STORED)
+            stored = stored_since(self._intake.replica, first)
+            check_same(update, first, stored, most=_MOST_STORED)
 
     def is_repetition(self, session: Session, found: Scan) -> bool:
         """Whether a reader's step 2 tells only deletions that are here: there is nothing to refuse in that (rule P12).

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coscribe.core.admission import Admission
+from coscribe.core.admission import Admission, foreign_to
 from coscribe.core.examination import Examined, Plan
 from coscribe.core.exchange import Exchange, Load
 from coscribe.core.intake import Accepted
@@ -58,9 +58,18 @@ class Weighing:
 
         Raises Malformed, UpdateRefused, InvalidInput for a gap, Unavailable, EngineFailed.
         """
-        async with self._turn:
-            examined = await self._workshop.examine(self._state, load.update)
-            return await self._admit(load, examined)
+        # In line from here on: what waits for another update of this room takes memory too.
+        with self._workshop.line(len(load.update)):
+            async with self._turn:
+                if self._is_gone(load):
+                    return None
+                foreign = foreign_to(load, self._exchange.intake)
+                examined = await self._workshop.examine(self._state, load.update, foreign)
+                return await self._admit(load, examined)
+
+    def _is_gone(self, load: Load) -> bool:
+        """Whether its session has left: it has the update still, and brings it again."""
+        return load.session is not None and load.session.id not in self._exchange.sessions
 
     async def bring_edit(self, load: Load, plan: Plan, client_id: int, check: Callable[[], None]) -> Accepted | None:
         """Make an edit by a plan and take it in; `check` may still object before. Raises as `bring`, and as both do."""
@@ -86,6 +95,7 @@ class Weighing:
                 self._host.changed()
                 await asyncio.sleep(0)
         except UpdateRefused:
+            self._admission = None
             self._exchange.intake.shut()
             raise
         if self._admission is not admission:
@@ -97,8 +107,8 @@ class Weighing:
 
     async def _bring_of_session(self, load: Load) -> None:
         session, slot = load.session, load.slot
-        if session is None or slot is None or session.id not in self._exchange.sessions:
-            return  # who left has it still, and brings it again
+        if session is None or slot is None:
+            return
         try:
             await self.bring(load)
         except UpdateRefused as refusal:

@@ -51,7 +51,8 @@ def _answer(kind: str, more: Any, blobs: list[bytes]) -> tuple[dict[str, Any], S
             plan, client_id = more
             found = examine_plan(blobs[0], plan, client_id)
         else:
-            found = examine(*blobs)
+            state, update = blobs
+            found = examine(state, update, more)
     except (Malformed, UpdateRefused, InvalidInput, EditConflict) as error:
         return {"error": type(error).__name__, "reason": str(error), "more": vars(error)}, ()
     return _told(found), found.pieces

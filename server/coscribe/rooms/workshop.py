@@ -10,12 +10,15 @@ import asyncio
 import json
 import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from coscribe import errors
 from coscribe.core.examination import Examined, Plan
 from coscribe.core.replica import Verdict
+from coscribe.core.update import Span
 
 _MODULE = "coscribe.rooms.worker"
 # The worker has 10 s of processor time for a job (RLIMIT_CPU); this is for a busy machine, and a worker that is stuck.
@@ -60,19 +63,21 @@ class Workshop:
     @property
     def pid(self) -> int | None:
         """The worker's process id while there is one."""
-        return self._process.pid if self._process is not None else None
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
 
-    async def examine(self, state: Callable[[], bytes], update: bytes) -> Examined:
-        """Examine an update on the state that `state` gives when its turn has come.
+    async def examine(
+        self, state: Callable[[], bytes], update: bytes, foreign: Mapping[int, Span] = MappingProxyType({})
+    ) -> Examined:
+        """Examine an update on the state that `state` gives, and with what `foreign` holds, when its turn has come.
 
-        Raises Malformed, UpdateRefused (also where the worker failed), Unavailable when too much waits, and what
-        `state` raises.
+        Raises Malformed, UpdateRefused (also where the worker failed), Unavailable when no worker can be started, and
+        what `state` raises.
         """
-        return await self._ask("update", None, state, [update])
+        return await self._ask("update", lambda: dict(foreign), state, [update])
 
     async def plan(self, state: Callable[[], bytes], plan: Plan, client_id: int) -> Examined:
         """Make an edit by a plan that can be pickled. Raises as `examine` does, and what the plan raises."""
-        return await self._ask("plan", (plan, client_id), state, [])
+        return await self._ask("plan", lambda: (plan, client_id), state, [])
 
     async def close(self) -> None:
         """End the worker, whatever it is at."""
@@ -80,21 +85,38 @@ class Workshop:
         await self._end()
         await asyncio.gather(*self._ending)
 
-    async def _ask(self, kind: str, more: object, state: Callable[[], bytes], blobs: list[bytes]) -> Examined:
-        size = sum(map(len, blobs))
+    @contextmanager
+    def line(self, size: int) -> Iterator[None]:
+        """Stand in the line before the worker with an update of so many bytes. Raises Unavailable when it is full."""
         if self._waiting_bytes + size > _MOST_WAITING_BYTES:
             raise errors.Unavailable("Too many large changes come at once; try again in a moment.")
         self._waiting_bytes += size
         try:
-            async with self._turn:
-                self._stay_awake()
-                return await self._work(kind, more, [state(), *blobs])
+            yield
         finally:
             self._waiting_bytes -= size
+
+    async def _ask(
+        self, kind: str, more: Callable[[], object], state: Callable[[], bytes], blobs: list[bytes]
+    ) -> Examined:
+        try:
+            async with self._turn:
+                self._stay_awake()
+                return await self._work(kind, more(), [state(), *blobs])
+        finally:
             self._sleep_later()
 
+    async def _worker(self) -> asyncio.subprocess.Process:
+        """The worker that is there, if it still lives: one that ended while idle was at nobody's update."""
+        if self._process is None or self._process.returncode is not None:
+            try:
+                self._process = await _started()
+            except OSError as error:
+                raise errors.Unavailable("The server has no room for a large change now; try again.") from error
+        return self._process
+
     async def _work(self, kind: str, more: object, blobs: list[bytes]) -> Examined:
-        process = self._process = self._process or await _started()
+        process = await self._worker()
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await _exchanged(process, pickle.dumps((kind, more, [len(blob) for blob in blobs])), blobs)
@@ -113,13 +135,8 @@ class Workshop:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.returncode is None:
-            process.kill()
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
+        if process is not None:
+            await _ended(process)
 
     def _stay_awake(self) -> None:
         if self._idle is not None:
@@ -133,9 +150,21 @@ class Workshop:
 
     def _sleep(self) -> None:
         self._idle = None
-        ending = asyncio.create_task(self._end(), name="end worker")
+        # Whoever comes from now on gets another: this one would be ended at his update.
+        process, self._process = self._process, None
+        if process is None:
+            return
+        ending = asyncio.create_task(_ended(process), name="end worker")
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    if process.stdin is not None:
+        process.stdin.close()
+    await process.wait()
 
 
 async def _started() -> asyncio.subprocess.Process:
