@@ -10,6 +10,7 @@ from tests.contracts.values import NOW, after, an_entry, stored
 
 from coscribe.errors import PositionGone
 from coscribe.model import Append, Appended, Backlog, Damage, Document, Entry, Place, RowKind, Snapshot
+from coscribe.storage import update_log
 from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
@@ -81,6 +82,22 @@ async def test_damaged_and_very_large_entries_stay_rows(database: Database) -> N
     assert packed == [3, 5, 2, 0]
     assert await rows_of(database, document) == (3, 3)
     assert [entry.seq for entry in await log.read(document.id, 1, after=0)] == [2, 3, 4, *range(6, 14)]
+
+
+async def test_large_entries_are_read_a_few_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update_log, "_READ_BYTES", 1000)
+    document = await stored(database)
+    log, archive, place = SqlUpdateLog(database), SqlArchive(database), Place(document.id, 1)
+    sizes = [400] * 8 + [5000] + [400] * 3
+    await log.append([Append(document.id, 1, tuple(an_entry(b"x" * size) for size in sizes))])
+
+    async with database.read() as connection:
+        assert [row.seq for row in await update_log.next_rows(connection, place, (0, None), 100)] == [1, 2]
+        assert [row.seq for row in await update_log.next_rows(connection, place, (8, None), 100)] == [9]
+        assert [row.seq for row in await update_log.next_rows(connection, place, (9, 11), 100)] == [10, 11]
+        assert await update_log.next_rows(connection, place, (12, None), 100) == []
+    assert [entry.seq for entry in await log.read(document.id, 1, after=0)] == [1, 2, 3, 4]
+    assert await archive.pack(place, upto=12, least=12) == 12
 
 
 @pytest.mark.parametrize(

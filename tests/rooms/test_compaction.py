@@ -17,7 +17,7 @@ from coscribe.core.splices import Splice
 from coscribe.errors import PositionGone
 from coscribe.model import Append, Document, Place
 from coscribe.rooms import compaction
-from coscribe.rooms.compaction import Compactor, Upkeep
+from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.history import replica_at
 from coscribe.storage.archive import SqlArchive
 from coscribe.storage.tables import segments, snapshots, updates
@@ -150,3 +150,21 @@ async def test_history_that_was_let_go_says_so(building: Building) -> None:
     async with building.registry.hold(document) as room:
         assert (room.text, room.damage) == ("y" + "x" * 1500, None)
     assert failures == []
+
+
+async def test_a_snapshot_that_fails_is_not_tried_again_with_every_keystroke(building: Building) -> None:
+    failures: list[tuple[str, Exception]] = []
+    document = await written(building, 1000)
+    place, tail = Place(document.id, 1), Tail(0, 1000, 40_000)
+    compactor = a_compactor(building, failures)
+    building.log.unreadable = True
+    await compactor._guarded(document.id, compactor._live(place, 1000, tail))
+    assert [document_id for document_id, _ in failures] == [document.id]
+
+    tail.add(1, 40)
+    assert not tail.is_due
+    building.log.unreadable = False
+    tail.add(1000, 40_000)
+    assert tail.is_due
+    await compactor._guarded(document.id, compactor._live(place, 1000, tail))
+    assert (await counts(building, document), len(failures)) == ((0, 1, 1), 1)

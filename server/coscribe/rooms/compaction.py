@@ -116,10 +116,10 @@ class Compactor:
             self._upkeep.failed(document_id, error)
 
     async def _live(self, place: Place, seq: int, tail: Tail) -> None:
-        entries, entry_bytes = tail.entries, tail.entry_bytes
+        # What is committed meanwhile stays in the tail. One that fails is tried again after as many entries: with each
+        # keystroke it would replay the document, and write a line into the log, of a server that is in trouble anyway.
+        tail.add(-tail.entries, -tail.entry_bytes)
         size = await self._snapshot(place, seq)
-        # What was committed meanwhile stays in the tail.
-        tail.add(-entries, -entry_bytes)
         tail.snapshot_bytes = size or tail.snapshot_bytes
         await self._pack(place, seq, _MIN_ENTRIES)
 

@@ -17,10 +17,10 @@ from coscribe.storage.checksums import segment_checksum
 from coscribe.storage.engine import Database
 from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.readable import Clock, utc_now
-from coscribe.storage.rows import at_place, entry_of, stored_rows
+from coscribe.storage.rows import at_place, entry_of
 from coscribe.storage.segments import CODEC, DROPPED, LARGEST_ENTRY, pack, unpack
 from coscribe.storage.tables import documents, segments, snapshots, updates
-from coscribe.storage.update_log import newest_snapshot
+from coscribe.storage.update_log import newest_snapshot, next_rows
 
 # What one segment takes: reading one position of the past unpacks one of them.
 _RUN_ENTRIES = 1000
@@ -129,13 +129,14 @@ class SqlArchive:
         last = select(func.max(segments.c.last_seq)).where(at_place(RowKind.SEGMENT, place))
         async with self._database.read() as connection:
             packed = (await connection.execute(last)).scalar() or 0
-            query = stored_rows(connection.dialect.name, RowKind.ENTRY).where(
-                at_place(RowKind.ENTRY, place), updates.c.seq > packed, updates.c.seq <= upto
-            )
-            run = _Run()
-            async with connection.stream(query.order_by(updates.c.seq).limit(_RUN_ENTRIES)) as rows:
-                async for part in rows.partitions(_FETCHED):
-                    if not all(run.take(_packable(row, place)) for row in part):
+            run, after = _Run(), packed
+            while not run.is_full and (left := min(_FETCHED, _RUN_ENTRIES - run.seen)):
+                rows = await next_rows(connection, place, (after, upto), left)
+                if not rows:
+                    break
+                after = rows[-1].seq
+                for row in rows:
+                    if not run.take(_packable(row, place)):
                         break
         return run.entries, run.is_full or run.seen == _RUN_ENTRIES
 

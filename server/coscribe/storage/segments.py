@@ -55,7 +55,7 @@ def unpack(payload: bytes) -> list[Entry]:
         size = _LENGTH.unpack_from(raw)[0]
         head = json.loads(raw[_LENGTH.size : _LENGTH.size + size])
         return _entries(head, raw[_LENGTH.size + size :])
-    except (struct.error, KeyError, TypeError, IndexError, OverflowError) as error:
+    except (struct.error, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise ValueError(f"no segment: {error}") from error
 
 

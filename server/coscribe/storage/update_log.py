@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import zstandard
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import PositionGone, cause_of
@@ -25,8 +25,6 @@ from coscribe.storage.tables import client_ids, documents, segments, snapshots, 
 _STATE_LEVEL = 3
 # A thousand keystrokes take 150 KB; a thousand pastes of 10 MB would take all there is.
 _READ_BYTES = 32 * 2**20
-# Rows in one go: 100 of the largest are what one paste too many takes.
-_FETCHED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,36 +167,41 @@ async def next_part(connection: AsyncConnection, place: Place, span: tuple[int, 
     if upto is not None and after >= upto:
         return None
     near = after + limit if upto is None else min(upto, after + limit)
-    rows = await _rows(connection, place, (after, near), limit)
+    rows = await next_rows(connection, place, (after, near), limit)
     if rows and rows[0].seq == after + 1:
         return _of_rows(rows, place)
     segment = await _segment_behind(connection, place, after)
     if segment is None or (upto is not None and segment.first_seq > upto):
-        rows = rows or await _rows(connection, place, span, limit)
+        rows = rows or await next_rows(connection, place, span, limit)
         return _of_rows(rows, place) if rows else None
     if rows and rows[0].seq < segment.first_seq:
         return _of_rows(rows, place)
     return await _of_segment(segment, place, span, limit)
 
 
-async def _rows(
+async def next_rows(
     connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int
 ) -> Sequence[Row[Any]]:
-    """Rows in order, fewer than `limit` when they are large."""
-    query = stored_rows(connection.dialect.name, RowKind.ENTRY).where(
-        at_place(RowKind.ENTRY, place), updates.c.seq > span[0]
-    )
+    """Rows in order, fewer than `limit` where they have more than 32 MB together: a hundred pastes may have a GB."""
+    ours = and_(at_place(RowKind.ENTRY, place), updates.c.seq > span[0])
     if span[1] is not None:
-        query = query.where(updates.c.seq <= span[1])
-    rows: list[Row[Any]] = []
-    size = 0
-    async with connection.stream(query.order_by(updates.c.seq).limit(limit)) as result:
-        async for part in result.partitions(_FETCHED):
-            rows += part
-            size += sum(len(row.payload or b"") for row in part)
-            if size >= _READ_BYTES:
-                break
-    return rows
+        ours = and_(ours, updates.c.seq <= span[1])
+    # Neither database reads the bytes for it.
+    sizes = select(func.length(updates.c.payload)).where(ours).order_by(updates.c.seq).limit(limit)
+    count = _fitting((await connection.execute(sizes)).scalars())
+    query = stored_rows(connection.dialect.name, RowKind.ENTRY).where(ours).order_by(updates.c.seq)
+    return (await connection.execute(query.limit(count))).all() if count else []
+
+
+def _fitting(sizes: Iterable[int | None]) -> int:
+    """How many rows may be read in one go: one, and as many more as fit beside it."""
+    count = total = 0
+    for size in sizes:
+        total += size or 0
+        if count and total > _READ_BYTES:
+            break
+        count += 1
+    return count
 
 
 async def _segment_behind(connection: AsyncConnection, place: Place, after: int) -> Row[Any] | None:
