@@ -7,9 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.contracts.values import an_entry
 from tests.storage.test_upkeep import everything, of, on, write_document
+from tests.support.wire_bytes import one, typed
 
 from coscribe.errors import CoscribeError
+from coscribe.model import Append
 from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.upkeep import backup, restore, verify
 
@@ -117,3 +120,17 @@ def test_the_database_is_not_its_own_backup(sqlite_url: str, tmp_path: Path) -> 
         with pytest.raises(CoscribeError, match="is the database itself"):
             command(settings, file)
     assert on(sqlite_url, everything) == before
+
+
+def test_verify_sees_an_entry_that_builds_on_what_the_log_does_not_have(
+    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = on(sqlite_url, write_document)
+    orphan = Append(document.id, 1, (an_entry(one(6, 3, typed("z", after=(6, 2)))),))
+    on(sqlite_url, lambda database: SqlUpdateLog(database).append([orphan]))
+
+    with pytest.raises(CoscribeError, match="1 finding"):
+        verify(of(sqlite_url, tmp_path), None)
+
+    told = f"document {document.id}: entry 11: it builds on what the log does not have\n"
+    assert capsys.readouterr().out == told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.restoring import Restoring
@@ -36,8 +36,17 @@ async def replay_findings(log: UpdateLog, place: Place) -> AsyncIterator[str]:
         yield "its oldest entries were let go and no snapshot stands for them"
     except (EngineFailed, Malformed, UpdateRefused) as error:
         yield f"its log or a snapshot cannot be applied: {error}"
+    for reason in _reasons(made):
+        yield reason
+
+
+def _reasons(made: Restoring) -> Iterator[str]:
+    """What a whole replay found wrong with single entries."""
     for seq, reason in made.refused:
         yield f"entry {seq}: {reason}"
+    if not made.lost:  # else what they wait for was told
+        for entry, _ in made.waiting:
+            yield f"entry {entry.seq}: it builds on what the log does not have"
 
 
 async def _seqs(log: UpdateLog, place: Place) -> list[int]:
