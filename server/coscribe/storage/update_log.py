@@ -71,7 +71,9 @@ class SqlUpdateLog:
     async def _commit_alone(self, append: Append) -> Appended | Replaced | Unstored | None:
         try:
             return (await self._commit([append]))[0]
-        except Exception as error:  # noqa: BLE001 - whatever it was, the others are to be stored
+        except Exception as error:
+            if not is_of_rows(error):
+                raise  # a database that just went away makes no document a damaged one
             return Unstored(cause_of(error))
 
     async def read(
