@@ -111,13 +111,15 @@ class Crowd:
 
     async def _watch(self, place: Place, _name: str) -> None:
         """Follow by an event stream for a moment."""
+        saved = place.ledger.saved
         async with Viewer(feed_url(self._server, place.document_id)) as viewer:
             await viewer.wait_event("snapshot")
-            place.ledger.check(viewer.text)
+            place.ledger.check(viewer.text, saved)
 
     async def _call(self, place: Place, name: str) -> None:
         """Read, append a word and list over REST."""
-        place.ledger.check(await self._text(place))
+        saved = place.ledger.saved
+        place.ledger.check(await self._text(place), saved)
         word = place.ledger.next_word(name)
         place.ledger.typed(name, word)
         self.words += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 _WORD = re.compile(r"<[^<>]*>")
@@ -67,13 +68,14 @@ class Ledger:
             assert count <= self.count(author), f"{author} was acked more than was typed"
             self._write("acked", author, str(count))
 
-    def check(self, text: str) -> None:
+    def check(self, text: str, saved: Sequence[str] | None = None) -> None:
         """Compare with a text: every acked word is there (I1), none twice (I3), nothing that nobody typed (I4).
 
-        Space between words is nobody's. Raises AssertionError, which names the words.
+        `saved` is what was acked before the text was asked for, where people type meanwhile. Space between words is
+        nobody's. Raises AssertionError, which names the words.
         """
         found = set(_WORD.findall(text))
-        lost = [word for word in self.saved if word not in found]
+        lost = [word for word in (self.saved if saved is None else saved) if word not in found]
         assert not lost, f"I1: acked and lost: {lost[:20]} ({len(lost)} in all)"
         self.check_words(text)
 

@@ -13,6 +13,7 @@ from statistics import median
 import pytest
 from tests.support.documents import feed_url, new_document
 from tests.support.healing import healed, keystrokes, p99, people
+from tests.support.holding import until_sessions
 from tests.support.ledger import Ledger
 from tests.support.proof import Proof
 from tests.support.raw_socket import RawSocket, frame, request
@@ -92,6 +93,7 @@ async def test_floods(proof: Proof, server: CoscribeServer, tmp_path: Path, kind
                 task.cancel()
             await asyncio.gather(*flooding, return_exceptions=True)
             await stack.aclose()
+            await until_sessions(server, len(writers))
             await healed(server, document_id, ledger, writers, viewer)
     proof.told(messages=sent[0], p99_ms_before=round(p99(before) * 1e3, 1), p99_ms_during=round(p99(during) * 1e3, 1))
     proof.told(grown_mb=grown // 2**20)

@@ -4,56 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from tests.support.crowd import Crowd
-from tests.support.process import memory_bytes, open_files
+from tests.support.holding import Holding, holding
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
 
-_MB = 2**20
 _PEOPLE = 6
 _SEED = 20261123
 _SAMPLES = 120
 # Between thirds of a run: allocators keep some pages and give others back; a leak of 100 bytes a visit would be 9 MB.
 _GROWTH_MB = 8
 _WITHIN_S = 60.0
-
-
-@dataclass(frozen=True)
-class Holding:
-    """What the server holds."""
-
-    memory_mb: float
-    files: int
-    tasks: int
-    rooms: int
-    sessions: int
-    readers: int
-    connections: int
-    owed_bytes: int
-
-
-def holding(server: CoscribeServer) -> Holding:
-    metrics = httpx.get(f"{server.url}/metrics", trust_env=False, headers={"Connection": "close"}).raise_for_status()
-    values: dict[str, float] = {}
-    for family in text_string_to_metric_families(metrics.text):
-        for sample in family.samples:
-            values[sample.name] = values.get(sample.name, 0) + sample.value
-    return Holding(
-        memory_mb=memory_bytes(server.pid) / _MB,
-        files=open_files(server.pid),
-        tasks=int(values["coscribe_tasks"]),
-        rooms=int(values["coscribe_rooms"]),
-        sessions=int(values["coscribe_sessions"]),
-        readers=int(values["coscribe_feed_readers"]),
-        connections=int(values["coscribe_connections"]),
-        owed_bytes=int(values["coscribe_outbox_bytes"] + values["coscribe_unsaved_bytes"]),
-    )
 
 
 async def deserted(server: CoscribeServer) -> Holding:
