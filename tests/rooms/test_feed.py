@@ -322,3 +322,19 @@ async def test_what_was_stored_before_the_room_was_loaded_is_not_told_again(buil
         event = await reader.next(1.0)
     assert event is not None
     assert json.loads(event.data)["id"] == str(late.id)
+
+
+async def test_what_is_kept_for_readers_that_come_back_is_bounded_in_bytes(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        await room.edit(ANN, insert(0, "first "))
+        for _ in range(8):
+            await room.edit(ANN, insert(6, "x" * 700_000))
+            await room.edit(ANN, lambda text: [Splice(6, len(text) - 6, "")])
+        building.log.read_from.clear()
+        near = await a_reader(room, f"{room.generation}.{room.seq - 2}")
+        assert [event.event for event in await take(near, 2)] == ["text", "text"]
+        assert not building.log.read_from
+        far = await a_reader(room, f"{room.generation}.1")
+        assert (await take(far, 1))[0].event == "text"
+        assert building.log.read_from

@@ -7,12 +7,17 @@ import json
 
 import pytest
 from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices, waiting
-from tests.support.people import ANN, BEN
+from tests.support.people import ANN, BEN, NOW
 from tests.support.wire_bytes import framed, one, typed
 
-from coscribe.core.intake import ENTRY_OVERHEAD
+from coscribe.core.intake import ENTRY_OVERHEAD, Accepted, Intake, Limits
+from coscribe.core.replica import Replica
 from coscribe.core.splices import Splice
+from coscribe.core.tally import Tally
+from coscribe.core.update import scan
 from coscribe.errors import Unavailable
+from coscribe.model import Append, Appended, NewEntry
+from coscribe.rooms.recorder import Recorder
 from coscribe.storage.engine import Database
 
 HI = one(5, 0, typed("hi"))
@@ -207,3 +212,63 @@ async def test_client_ids_are_bound_in_the_log(building: Building) -> None:
         ben = enter(room, "ben", BEN)
         room.receive(ben, framed(2, MORE))
         assert notices(ben.outbox.take())[0]["kind"] == "fork"
+
+
+class SickRoom:
+    """A room that fails at whatever it is told."""
+
+    def __init__(self, append: Append) -> None:
+        self.document_id = append.document_id
+        self._append: Append | None = append
+
+    def take_append(self) -> Append | None:
+        return self._append
+
+    def delayed(self, reason: str) -> None:
+        raise RuntimeError(reason)
+
+    def committed(self, appended: Appended) -> None:
+        self._append = None
+        raise RuntimeError("committed")
+
+    def spoiled(self) -> None:
+        raise RuntimeError("spoiled")
+
+    def lost(self) -> None:
+        raise RuntimeError("lost")
+
+    def replaced(self, generation: int) -> None:
+        raise RuntimeError(str(generation))
+
+
+async def test_a_room_that_fails_at_what_it_is_told_does_not_end_the_saving_of_others(building: Building) -> None:
+    first, second = await building.document(), await building.document()
+    failures: list[Exception] = []
+    recorder = Recorder(building.log, failures.append, lambda *_: None)
+    recorder.start()
+    building.log.failures = 1
+    for document in (first, second):
+        entry = NewEntry(ANN.id, "s", NOW, HI)
+        recorder.submit(SickRoom(Append(document.id, document.generation, (entry,), (), ())))
+    for document in (first, second):
+        await recorder.settled(document.id)
+        assert len(await building.log.read(document.id, document.generation, after=0)) == 1
+    assert [str(failure) for failure in failures] == [
+        "The disk is full.",
+        *["The disk is full."] * 2,
+        *["committed", "spoiled"] * 2,
+    ]
+    await recorder.close(1.0)
+
+
+def test_what_a_room_gave_up_counts_no_more_against_what_all_may_hold() -> None:
+    unsaved = Tally(2**20)
+    intake = Intake(Replica(1), seq=0, owners={}, limits=Limits(2**20, 2**20, unsaved=unsaved), now=lambda: NOW)
+    intake.accept(Accepted(HI, scan(HI), ANN, "s"))
+    assert unsaved.bytes > 0
+    intake.close()
+    assert unsaved.bytes == 0
+    intake.accept(Accepted(MORE, scan(MORE), ANN, "s"))
+    intake.abandon()
+    intake.close()
+    assert unsaved.bytes == 0

@@ -210,6 +210,30 @@ async def test_a_room_that_closes_between_the_pieces_stores_all_of_them(building
         assert room.seq == 4
 
 
+@pytest.mark.parametrize("how", ["drop", "stop"])
+async def test_a_room_that_closes_long_before_the_last_piece_stores_none(building: Building, how: str) -> None:
+    """Nor what others typed behind the first pieces, nor what waited for these: the log stays causal."""
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben, cat = enter(room, "ann"), enter(room, "ben", BEN), enter(room, "cat", BEN)
+        room.receive(ann, framed(2, LARGE))
+        await room.settled(ann)
+        await eventually(lambda: room.is_settled)
+        ben.outbox.take()
+        room.receive(cat, framed(2, one(9, 0, typed("c", after=(7, 300)))))
+        many = [typed("a", after=(6, at), before=(6, at + 1)) for at in range(12_000)]
+        room.receive(ann, framed(2, one(7, 0, *many)))
+        await eventually(lambda: bool(ben.outbox.take()))
+        room.receive(ben, framed(2, one(8, 0, typed("b", after=(7, 0)))))
+        if how == "drop":
+            await building.registry.drop(document.id, code=1001, reason="")
+        else:
+            await building.registry.close()
+    entries = await building.log.read(document.id, document.generation, after=0)
+    assert [entry.seq for entry in entries] == [1, 2, 3, 4]
+    assert acks(ann.outbox.take())[-1][:2] == b"\x71\x01"
+
+
 async def test_a_server_that_stops_at_an_examination_gives_it_up(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
@@ -263,6 +287,27 @@ async def test_a_heavy_plan_is_made_on_a_copy_and_merged(building: Building) -> 
         await eventually(lambda: room.is_settled)
         await room.edit(BEN, **strict, expect_seq=room.seq)
         assert room.text == "new"
+
+
+async def test_a_heavy_plan_on_a_past_text_is_made_on_a_copy_too(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison of 2 MB on the loop held everybody up for 1.5 s."""
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        base = (await room.edit(ANN, lambda _: [Splice(0, 0, "one two")])).seq
+        await room.edit(ANN, lambda _: [Splice(0, 0, "! ")])
+        written = await room.edit_at(BEN, base, **heavy(partial(textedit.diff, new="1 two")))
+        assert (written.changed, room.text) == (True, "! 1 two")
+        same = partial(textedit.diff, new="one two")
+        assert not (await room.edit_at(BEN, base, **heavy(same))).changed
+        await building.registry.close()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    other = Building(building.database)
+    async with other.registry.hold(document) as room:
+        with pytest.raises(Unavailable):
+            await room.edit_at(BEN, base, **heavy(same))
+    await other.close()
 
 
 # The worker itself

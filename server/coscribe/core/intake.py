@@ -79,6 +79,11 @@ class Commit:
     authors: tuple[Principal, ...]
     ops: list[Op]
 
+    @property
+    def author(self) -> Principal | None:
+        """Who it is by, None when they were several."""
+        return self.authors[0] if len(self.authors) == 1 else None
+
 
 class Intake:
     """The writing side of one live document."""
@@ -288,9 +293,15 @@ class Intake:
             del self._pending[self._open_at :]
             self._open_at = None
 
+    def close(self) -> None:
+        """Drop what is accepted and not applied: the room is over, and nobody will apply it."""
+        accepted, self._accepted = self._accepted, []
+        self._hold([item.update for item in accepted], -1)
+
     def abandon(self) -> None:
         """Drop what is not durable: its document is gone."""
         self._hold_bytes(-self.unsaved_bytes, -self._held_bytes)
+        self._accepted.clear()
         self._pending.clear()
         self._in_flight.clear()
 

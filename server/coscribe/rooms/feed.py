@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any
 
 from coscribe.core.committed import Op
@@ -22,6 +23,9 @@ _MAX_EVENTS = 256
 _MAX_BYTES = 2**20
 # Text events kept for readers that come back after a short cut.
 _KEPT = 512
+# And what these may take: 512 pastes of 10 MB would be 5 GB.
+_KEPT_BYTES = 4 * 2**20
+_OP_BYTES = 200
 # Two writers may tell their activities in another order than they stored them, but not many at once.
 _REMEMBERED = 64
 
@@ -153,7 +157,8 @@ class Feed:
         self._activity = self._loaded = position.activity or 0
         self._told: deque[int] = deque(maxlen=_REMEMBERED)
         self._sources = sources
-        self._recent: deque[TextChange] = deque(maxlen=_KEPT)
+        self._recent: deque[TextChange] = deque()
+        self._recent_bytes = 0
 
     @property
     def position(self) -> Position:
@@ -233,13 +238,20 @@ class Feed:
         if change.before != self._seq:
             self.close()
             self._recent.clear()
+            self._recent_bytes = 0
         self._seq = change.seq
-        self._recent.append(change)
+        self._keep(change)
         made: dict[Units, FeedEvent] = {}
         for reader in list(self.readers):
             if reader.units not in made:
                 made[reader.units] = FeedEvent("text", str(self.position), change.data(reader.units))
             reader.offer(made[reader.units])
+
+    def _keep(self, change: TextChange) -> None:
+        self._recent.append(change)
+        self._recent_bytes += _size(change)
+        while len(self._recent) > _KEPT or self._recent_bytes > _KEPT_BYTES:
+            self._recent_bytes -= _size(self._recent.popleft())
 
     def publish_activity(self, activity: Activity) -> None:
         """Tell a stored activity, once; not what was stored before the room was loaded: readers stand behind that."""
@@ -260,6 +272,11 @@ class Feed:
         """Close every reader."""
         for reader in list(self.readers):
             reader.close()
+
+
+def _size(change: TextChange) -> int:
+    """About what a change takes in memory."""
+    return sum(_OP_BYTES + getsizeof(op.text) for op in change.ops)
 
 
 def activity_json(activity: Activity) -> dict[str, Any]:

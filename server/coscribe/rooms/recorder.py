@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from coscribe.model import Append, Appended, Replaced, Unstored
@@ -35,7 +36,7 @@ class Recordable(Protocol):
         ...
 
     def lost(self) -> None:
-        """The document is gone: nothing of the append was stored."""
+        """The document is gone, or its room is and nothing more can be stored: the append is given up."""
         ...
 
     def replaced(self, generation: int) -> None:
@@ -99,7 +100,9 @@ class Recorder:
         async with self._committed:
             await self._committed.wait_for(lambda: document_id not in self._waiting or document_id in self._resting)
         # What cannot be stored was never acked: its clients still hold it, and bring it to the next room.
-        self._waiting.pop(document_id, None)
+        room = self._waiting.pop(document_id, None)
+        if room is not None:
+            room.lost()
 
     async def _run(self) -> None:
         while True:
@@ -133,12 +136,19 @@ class Recorder:
                 self.trouble = error
                 # Also those that came meanwhile and are not even tried yet.
                 for room in tuple(self._waiting.values()):
-                    room.delayed(str(error))
+                    self._isolated(partial(room.delayed, str(error)))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_S)
         self.trouble = None
         for (room, _), answer in zip(taken, answers, strict=True):
-            self._tell(room, answer)
+            self._isolated(partial(self._tell, room, answer))
+
+    def _isolated(self, tell: Callable[[], None]) -> None:
+        """Whatever a room does when it is told: the end of this task would be the end of saving for all of them."""
+        try:
+            tell()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(error)
 
     def _tell(self, room: Recordable, answer: Answer) -> None:
         if isinstance(answer, Unstored):
@@ -153,7 +163,7 @@ class Recorder:
                     room.replaced(generation)
                 case Appended():
                     room.committed(answer)
-        except Exception as error:  # noqa: BLE001 - one document's trouble must not end the saving of all others
+        except Exception as error:  # noqa: BLE001 - the others are still to be told
             self._failed(error)
             room.spoiled()
 

@@ -223,14 +223,11 @@ class Room:
         """Take a Yjs v1 update, as Writers do."""
         return await self._writers.submit(author, update)
 
-    async def edit_at(self, author: Principal, base: int, plan: Plan) -> Written:
-        """Change the text as it stood at `base`, merged with all that came since as the CRDT merges (rule D2)."""
-        replica = await self._past.replica_at(base)
-        splices = plan(replica.text)
-        if not splices:
-            return Written(self.generation, self.seq, changed=False)
-        update, _ = replica.edit(splices)
-        return await self._writers.submit(author, update)
+    async def edit_at(
+        self, author: Principal, base: int, plan: Plan, *, weight: Callable[[int], int] = light
+    ) -> Written:
+        """Change the text as it stood at `base`, merged with what came since."""
+        return await self._writers.edit_on(await self._past.replica_at(base), author, plan, weight=weight)
 
     def _wrote(self, author: Principal, item: Accepted | None) -> None:
         if item is not None and (self.sessions or self.feed.readers):
@@ -283,8 +280,7 @@ class Room:
 
     def _publish(self, before: int, commits: list[Commit]) -> None:
         for commit in commits:
-            author = commit.authors[0] if len(commit.authors) == 1 else None
-            self.feed.publish_text(TextChange(before, commit.seq, author, commit.ops))
+            self.feed.publish_text(TextChange(before, commit.seq, commit.author, commit.ops))
             before = commit.seq
 
     def _on_delayed(self, reason: str) -> None:
@@ -329,7 +325,8 @@ class Room:
 
     def end_sessions(self, code: int, reason: str) -> None:
         """End every session and reader; what was accepted goes on to the log."""
-        self._weighing.close()
+        if not self._weighing.close():
+            self._life.turn(Phase.CLOSED)  # what is typed behind pieces that were given up must not be saved either
         self._flush()
         for session in self.sessions:
             session.outbox.close(code, reason)
@@ -341,6 +338,8 @@ class Room:
         self._life.turn(Phase.CLOSED)
         self._presence.stop()
         self.end_sessions(code, reason)
+        self._exchange.intake.close()
+        self._submit()
         self._quiet.stop()
         self._saving.give_up(reason)
 

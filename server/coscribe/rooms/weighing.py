@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coscribe.core.admission import Admission, foreign_to
 from coscribe.core.examination import Examined, Plan
 from coscribe.core.exchange import Exchange, Load
 from coscribe.core.intake import Accepted
-from coscribe.core.replica import EngineFailed
+from coscribe.core.replica import EngineFailed, Replica
 from coscribe.errors import InvalidInput, Malformed, Unavailable, UpdateRefused
+from coscribe.rooms.history import new_client_id
 from coscribe.rooms.workshop import Workshop
 
+# Pieces that a room takes in at one turn when it closes: some 10 ms each, while all other documents wait.
+_MOST_AT_CLOSE = 24
 _CLOSING = "The document is being closed; try again."
 
 
@@ -71,12 +74,19 @@ class Weighing:
         """Whether its session has left: it has the update still, and brings it again."""
         return load.session is not None and load.session.id not in self._exchange.sessions
 
-    async def bring_edit(self, load: Load, plan: Plan, client_id: int, check: Callable[[], None]) -> Accepted | None:
+    async def bring_edit(self, load: Load, plan: Plan, check: Callable[[], None]) -> Accepted | None:
         """Make an edit by a plan and take it in; `check` may still object before. Raises as `bring`, and as both do."""
         async with self._turn:
-            examined = await self._workshop.plan(self._state, plan, client_id)
+            examined = await self._workshop.plan(self._state, plan, new_client_id())
             check()
             return await self._admit(load, examined)
+
+    async def bring_edit_on(self, base: Replica, load: Load, plan: Plan) -> Accepted | None:
+        """As `bring_edit`, of a past text."""
+        async with self._turn:
+            examined = await self._workshop.plan(base.diff, plan, new_client_id())
+            # Those that were counted are the past's.
+            return await self._admit(load, replace(examined, fragments=self._exchange.intake.fragments))
 
     def _state(self) -> bytes:
         if not self._host.is_open():
@@ -124,19 +134,27 @@ class Weighing:
             session.outbox.close(4400, "This change could not be applied.")
             self._host.failed()
 
-    def close(self) -> None:
-        """Take in at once what is on its way in, and give the rest up: its authors have it still."""
+    def close(self) -> bool:
+        """Take in at once what is on its way in, if that is little, and give the rest up: its authors have it still.
+
+        False when that was half of an update: what came since is given up with it, the replica is of no more use.
+        """
         admission, self._admission = self._admission, None
+        self._cancel()
+        return admission is None or self._finish(admission)
+
+    def _finish(self, admission: Admission) -> bool:
         try:
-            while admission is not None and admission.step():
-                pass
-            if admission is not None:
+            if any(not admission.step() for _ in range(_MOST_AT_CLOSE)):
                 admission.end()
+                return True
         except UpdateRefused:
             self._exchange.intake.shut()
+            return True
         except EngineFailed:
-            self._exchange.intake.withdraw()
-        self._cancel()
+            pass
+        self._exchange.intake.withdraw()
+        return False
 
     def abandon(self) -> None:
         """Give all of it up: the replica is not to be used again."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from coscribe.core.exchange import REST_SESSION, Exchange, Load, Plan
 from coscribe.core.intake import Accepted
-from coscribe.core.replica import EngineFailed
+from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.update import EMPTY_UPDATE, TooManyThings
 from coscribe.errors import Unavailable
 from coscribe.model import Principal
-from coscribe.rooms.history import new_client_id
 from coscribe.rooms.saving import Saving
 from coscribe.rooms.weighing import Weighing
 
@@ -69,6 +68,21 @@ class Writers:
             raise self._failed() from error
         return await self._written(author, item)
 
+    async def edit_on(self, base: Replica, author: Principal, plan: Plan, *, weight: Callable[[int], int]) -> Written:
+        """Change a past text, merged with all that came since as the CRDT merges (rule D2); else as `edit`."""
+        self._require_open()
+        if weight(base.size) > _MOST_WEIGHT:
+            load = Load(EMPTY_UPDATE, author, REST_SESSION, is_live=False)
+            try:
+                return await self._written(author, await self._weighing.bring_edit_on(base, load, plan))
+            except EngineFailed as error:
+                raise self._failed() from error
+        splices = plan(base.text)
+        if not splices:
+            return Written(self._exchange.generation, self._exchange.intake.seq, changed=False)
+        update, _ = base.edit(splices)
+        return await self.submit(author, update)
+
     async def _edit_elsewhere(self, author: Principal, plan: Plan, expect_seq: int | None) -> Accepted | None:
         """Make the edit on a copy, and merge it with what came meanwhile as the CRDT merges (rule D2)."""
 
@@ -77,7 +91,7 @@ class Writers:
 
         check()
         load = Load(EMPTY_UPDATE, author, REST_SESSION, is_live=False)
-        return await self._weighing.bring_edit(load, plan, new_client_id(), check)
+        return await self._weighing.bring_edit(load, plan, check)
 
     async def submit(self, author: Principal, update: bytes) -> Written:
         """Take a Yjs v1 update; returns once durable. Raises Malformed, UpdateRefused, InvalidInput, Unavailable."""

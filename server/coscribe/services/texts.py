@@ -136,7 +136,7 @@ class TextService:
         async with self._registry.hold(document) as room:
             if basis.base is not None:
                 _require_past(basis.base, room, "base")
-                return await room.edit_at(author, basis.base, plan)
+                return await room.edit_at(author, basis.base, plan, weight=weight)
             return await room.edit(author, plan, expect_seq=_expected(basis, room), weight=weight)
 
 
