@@ -41,6 +41,7 @@ def a_server(folder: Path, **settings: object) -> Iterator[CoscribeServer]:
         ("203.0.113.7", "203.0.113.7"), ("::ffff:203.0.113.7", "203.0.113.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
         ("2001:db8:1:2:ffff::", "2001:db8:1:2::"), ("unknown", "unknown"),
+        ("203.0.113.7:4711", "203.0.113.7"), ("[2001:db8:1:2::9]:4711", "2001:db8:1:2::"), ("10.1.2.3:80", None),
     ],
 )  # fmt: skip
 def test_addresses_that_stand_for_many_are_not_counted(host: str | None, key: str | None) -> None:

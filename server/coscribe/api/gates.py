@@ -42,7 +42,7 @@ class Addresses:
         if host is None:
             return None
         try:
-            address = ip_address(host)
+            address = ip_address(_without_port(host))
         except ValueError:
             return host  # what a trusted proxy wrote where an address belongs
         if isinstance(address, IPv6Address):
@@ -178,6 +178,13 @@ class Gates:
             self._watch("refused", limit=limit)
             after_s = math.ceil(wait_s)
             raise TooMany(f"{says} Try again in {after_s} s.", limit=limit, retry_after_s=after_s)
+
+
+def _without_port(host: str) -> str:
+    """Some proxies forward `203.0.113.7:4711`: every connection would be a visitor of its own."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
 
 
 def _rate(per_s: int, burst_s: int) -> Meters:
