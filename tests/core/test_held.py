@@ -5,6 +5,11 @@ from __future__ import annotations
 from tests.support.people import BEN, a_session, an_exchange, commit, joined, weigh
 from tests.support.wire_bytes import deletes, framed, one, structs, typed, update
 
+from coscribe.core.admission import Admission
+from coscribe.core.examination import examine
+from coscribe.core.exchange import REST_SESSION, Load
+from coscribe.model import Role
+
 HI = one(5, 0, typed("hi"))
 # More structs than one turn takes: letters before letters, which do not join.
 MANY = one(6, 0, *[typed("a", after=(5, 0), before=(5, 1)) for _ in range(1001)])
@@ -99,3 +104,43 @@ def test_updates_that_release_each_other_take_no_stack() -> None:
     assert not any(session.held for session in sessions)
     text = exchange.intake.replica.text
     assert (text.count("x"), text.count("y")) == (count, count - 1)
+
+
+def test_a_large_answer_with_nothing_new_is_examined_once_for_all_who_send_it() -> None:
+    exchange = an_exchange(HI, one(6, 0, typed("x" * 5000, after=(5, 1))))
+    gone = update([], [deletes(6, *[(3 * at, 1) for at in range(1200)])])
+    ann = joined(exchange, a_session("ann"))
+    cat = joined(exchange, a_session("cat", BEN, Role.VIEWER))
+    for session, loads in ((ann, 1), (ann, 1), (ann, 0), (cat, 0)):
+        exchange.receive(session, framed(1, gone))
+        assert len(exchange.loads) == loads
+        weigh(exchange)
+        commit(exchange)
+    assert [session.outbox.take()[-1][:2] for session in (ann, cat)] == [b"\x71\x03", b"\x71\x01"]
+
+    # As an update it is a viewer's attempt to write, whatever it holds.
+    exchange.receive(cat, framed(2, gone))
+    assert [frame[0] for frame in cat.outbox.take()] == [0x73, 0x71]
+
+
+def test_what_came_over_rest_vouches_for_no_answer() -> None:
+    """There a word whose clocks others burned is not told to be saved; in an answer it would be acked."""
+    exchange = an_exchange(HI)
+    mallory = joined(exchange, a_session("mallory", BEN))
+    exchange.receive(mallory, framed(1, one(5, 2, b"\x00\xf0\xa2\x04")))
+    commit(exchange)
+    words = one(5, 2, typed("!" * 70_000, after=(5, 1)))
+    admission = Admission(
+        exchange,
+        Load(words, BEN, REST_SESSION, is_live=False),
+        examine(exchange.intake.replica.diff(), words),
+    )
+    admission.begin()
+    assert not admission.step()
+    admission.end()
+
+    ann = joined(exchange, a_session("ann"))
+    exchange.receive(ann, framed(1, words))
+    weigh(exchange)
+    assert ann.outbox.closing is not None
+    assert ann.outbox.closing.code == 4409

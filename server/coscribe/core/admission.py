@@ -74,6 +74,8 @@ class Admission:
         """Hand all of it to the recorder; its frame is settled once that is durable."""
         intake, load = self._exchange.intake, self._load
         intake.shut()
+        if self.last is None and load.session is not None and not load.is_live:
+            self._exchange.recall.note_told(load.update)
         if load.slot is not None and load.session is not None:
             load.slot.ticket = intake.tickets
             load.session.has_asked = False  # where it was an answer: the next gap is asked about again

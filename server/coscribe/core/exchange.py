@@ -73,7 +73,7 @@ class Exchange:
         self._has_news = False
         self.answers = Answers(intake, self.awareness)
         self.loads = deque[Load]()
-        self._recall = Recall(intake, self.flush)
+        self.recall = Recall(intake, self.flush)
 
     def join(self, session: Session) -> None:
         """Begin a conversation: our step 1 (how offline edits come in) and everyone's awareness."""
@@ -147,7 +147,7 @@ class Exchange:
         if verdict is Verdict.NEW and intake.is_heavy(found):
             self._weigh(session, offer)
             return
-        if verdict is not Verdict.GAP and not self._recall.compare(session, offer):
+        if verdict is not Verdict.GAP and not self.recall.compare(session, offer):
             return
         if verdict is Verdict.KNOWN or (verdict is Verdict.NEW and self._is_repetition(session, offer)):
             offer.slot.ticket = intake.tickets
@@ -162,10 +162,14 @@ class Exchange:
             self._admit(session, offer, item)
 
     def _is_repetition(self, session: Session, offer: Offered) -> bool:
-        return offer.is_step2 and self._recall.is_repetition(session, offer.scan)
+        return offer.is_step2 and self.recall.is_repetition(session, offer.scan)
 
     def _weigh(self, session: Session, offer: Offered | Heavy) -> None:
         """Leave an update to an examination; only a step 2 of a reader's may turn out to be nothing new."""
+        if offer.is_step2 and self.recall.is_told(offer.update):
+            offer.slot.ticket = self.intake.tickets
+            self.settle(session)
+            return
         try:
             self.intake.check_size(offer.update)
             _require_editor(session, is_step2=offer.is_step2)
@@ -209,7 +213,7 @@ class Exchange:
             return  # a flush on the way: the round that it is in goes on with what came by it
         self._is_releasing = True
         try:
-            while due := self._due():
+            while due := [held for held in self._holding.values() if held.may_release(self.intake.replica.clocks)]:
                 for session in due:
                     del self._holding[session.id]
                     for offer in session.release():
@@ -217,10 +221,6 @@ class Exchange:
                             self._offer(session, offer)
         finally:
             self._is_releasing = False
-
-    def _due(self) -> list[Session]:
-        clocks = self.intake.replica.clocks
-        return [session for session in self._holding.values() if session.may_release(clocks)]
 
     @property
     def is_dirty(self) -> bool:
@@ -301,7 +301,7 @@ class Exchange:
         verdict = self.intake.replica.judge(found)
         if verdict is Verdict.GAP:
             raise InvalidInput(AHEAD, field="update")
-        self._recall.compare_sent(found, update)
+        self.recall.compare_sent(found, update)
         if verdict is Verdict.KNOWN:
             return None
         if self.intake.is_heavy(found):
