@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, WebSocketRoute, expect
 from tests.e2e.conftest import Visit, visits
 from tests.support.browser import IN_BROWSER, MAY_LEAVE, Visitor, keep_for_offline
+from tests.support.proof import Proof
 from tests.support.server import COMMAND, CoscribeServer
 
 pytestmark = IN_BROWSER
@@ -166,7 +167,12 @@ async def test_reader_that_deleted_while_away_gets_the_text_back_and_keeps_his_o
     await expect(_entries(guest).locator("pre").first).to_have_text("one two ")
 
 
-async def test_editor_who_became_a_reader_while_away_may_take_his_words_out(visit: Visit) -> None:
+@pytest.mark.proof(
+    promise="Who lost the right to write while away loses no word by it",
+    faults="F20",
+    how="demoted while offline; what was typed is told as not saved, kept and copied",
+)
+async def test_editor_who_became_a_reader_while_away_may_take_his_words_out(visit: Visit, proof: Proof) -> None:
     owner, guest = await visit(), await visit()
     guest.expects_silence_of_server()
     document_id = await owner.new_document("shared")
@@ -202,7 +208,12 @@ async def test_another_principal_in_the_same_browser_sends_what_was_left(visit: 
     assert await owner.stored(document_id) == "shared left behind"
 
 
-async def test_purged_document_leaves_what_the_server_never_had(visit: Visit) -> None:
+@pytest.mark.proof(
+    promise="A document that was deleted for good leaves people what the server never had",
+    faults="F20",
+    how="purged while a page is offline with words of its own",
+)
+async def test_purged_document_leaves_what_the_server_never_had(visit: Visit, proof: Proof) -> None:
     owner, guest = await visit(), await visit()
     guest.expects_silence_of_server()
     guest.expects(r"status of 404")
@@ -226,8 +237,13 @@ def _command(server: CoscribeServer, *arguments: str) -> None:
     subprocess.run([*COMMAND, *arguments, "--data-dir", server.data_dir], check=True, capture_output=True, timeout=60)
 
 
+@pytest.mark.proof(
+    promise="After a restore nothing is merged in silence and nothing is lost",
+    faults="F20",
+    how="coscribe backup and restore around an offline page; its copy stays under /recover",
+)
 async def test_restored_document_opens_and_the_copy_of_the_earlier_one_stays(
-    visit_small: Visit, small: CoscribeServer, tmp_path: Path
+    visit_small: Visit, small: CoscribeServer, tmp_path: Path, proof: Proof
 ) -> None:
     here, away = await visit_small(), await visit_small()
     for person in (here, away):

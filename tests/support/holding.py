@@ -26,6 +26,7 @@ class Holding:
     readers: int
     connections: int
     owed_bytes: int
+    stale: int
 
 
 def holding(server: CoscribeServer) -> Holding:
@@ -43,6 +44,7 @@ def holding(server: CoscribeServer) -> Holding:
         readers=int(values["coscribe_feed_readers"]),
         connections=int(values["coscribe_connections"]),
         owed_bytes=int(values["coscribe_outbox_bytes"] + values["coscribe_unsaved_bytes"]),
+        stale=int(values["coscribe_sessions_stale"]),
     )
 
 

@@ -13,6 +13,7 @@ from tests.support import failing_server
 from tests.support.documents import feed_url, new_document, socket_url
 from tests.support.fault_proxy import FaultProxy, Weather
 from tests.support.healing import healed, keystrokes, p99, people
+from tests.support.holding import holding
 from tests.support.ledger import Ledger
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
@@ -49,10 +50,14 @@ async def test_d7_slow_readers_delay_nobody_and_catch_up(proof: Proof, tmp_path:
             one, two, paster = await people(server, document_id, ledger, "abc")
             slow = await people(server, document_id, ledger, "def", proxy)
             before = await _under_load(one, two, paster, keys)
+            for writer in slow:
+                await writer.typist.wait_text(str(one.typist.text))
             told, sent = slow[0].typist.heard.updates, _sent(one, paster)
             proxy.set(down=Weather(bytes_per_s=1024))
             unread = [await _unread(url) for _ in slow]
             beside = await _under_load(one, two, paster, keys)
+            while not (await asyncio.to_thread(holding, server)).stale:
+                await _under_load(one, two, paster, 10)
             proxy.set()
             for writer in slow:
                 await writer.typist.wait_text(str(one.typist.text), timeout_s=60)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import chain
+from itertools import accumulate, chain
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -104,9 +104,7 @@ def check_same(
     for client in first:
         texts = _texts(held.found.get(client, []))
         _compare(client, _texts(offered.found[client]), texts)
-        if client in foreign and any(
-            _is_emptied(text, texts, foreign[client]) for text in _texts(offered.found[client])
-        ):
+        if client in foreign and _is_emptied(_texts(offered.found[client]), texts, foreign[client]):
             raise UpdateRefused(_FORKED, limit="fork")
 
 
@@ -120,11 +118,18 @@ def _compare(client: int, offered: list[_Text], held: list[_Text]) -> None:
             at += 1
 
 
-def _is_emptied(text: _Text, held: list[_Text], foreign: Span) -> bool:
+def _is_emptied(offered: list[_Text], held: list[_Text], foreign: Span) -> bool:
     """Whether part of a text stands where others brought nothing to read."""
-    start, end = max(text.start, foreign.start), min(text.end, foreign.end)
-    shown = sum(max(0, min(end, other.end) - max(start, other.start)) for other in held)
-    return shown < end - start
+    starts = [text.start for text in held]
+    # Units that are shown before each held text: with it a text costs a search, not a look at all of them.
+    before = [0, *accumulate(text.end - text.start for text in held)]
+
+    def shown(clock: int) -> int:
+        at = bisect_right(starts, clock) - 1
+        return before[at] + min(clock, held[at].end) - held[at].start if at >= 0 else 0
+
+    spans = ((max(text.start, foreign.start), min(text.end, foreign.end)) for text in offered)
+    return any(start < end and shown(end) - shown(start) < end - start for start, end in spans)
 
 
 def _is_same(client: int, one: _Text, other: _Text) -> bool:
