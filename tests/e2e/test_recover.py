@@ -129,6 +129,7 @@ async def test_refused_paste_is_taken_out_and_kept(visit_small: Visit) -> None:
     await person.page.keyboard.insert_text(" and " + "large " * 40_000)
     await person.see("A change of yours was not accepted")
     await person.type("!")
+    await person.until(MAY_LEAVE)
     await person.page.reload()
     await person.see("A change of yours was not accepted")
     await person.button("Take it out").click()
