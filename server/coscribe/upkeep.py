@@ -22,12 +22,12 @@ from coscribe.config import Settings
 from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Place
 from coscribe.rooms.proving import replay_findings
-from coscribe.storage.copying import copy_postgres, copy_sqlite, copy_tables, keep, sqlite_file
+from coscribe.storage.copying import copy_postgres, copy_sqlite, keep, sqlite_file
 from coscribe.storage.engine import Database
 from coscribe.storage.migrate import upgrade
 from coscribe.storage.quarantine import Quarantine
-from coscribe.storage.replacing import add_principals, replace_document
-from coscribe.storage.tables import documents, metadata, principals
+from coscribe.storage.replacing import add_principals, fill_principals, replace_document
+from coscribe.storage.tables import documents, principals
 from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.storage.verify import Finding, check_schema, document_findings, places, whole_findings
 
@@ -164,26 +164,39 @@ async def _copied(url: str, made: Path) -> tuple[int, list[Finding]]:
 
 async def _restored(url: str, copy_url: str, folder: Path) -> None:
     async with _opened(url) as target, _opened(copy_url) as copy:
-        if await _is_empty(target):
-            await _fill(target, copy)
-            print("The database was empty and is now as it was.")
-            return
-        before = folder / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
-        with _folder_beside(before) as scratch:
-            _, findings = await _copied(url, scratch / "copy.db")
-            keep(scratch / "copy.db", before)
-        print(f"What stood there before is in {before}{', damage and all' if findings else ''}.")
+        is_empty = await _is_empty(target)
+        if not is_empty:
+            await _keep_present(url, folder)
         count, failed = 0, list[Finding]()
         async with copy.read() as source:
-            await add_principals(source, target)
+            await _bring_principals(source, target, is_empty=is_empty)
             async for place in places(copy):
                 failed += await _replaced(source, target, place.document_id)
                 count += 1
-        for finding in failed:
-            print(finding)
-        print(f"{_counted(count - len(failed), 'document')} restored; documents that the backup does not have stay.")
+    for finding in failed:
+        print(finding)
+    rest = "the database was empty" if is_empty else "documents that the backup does not have stay"
+    print(f"{_counted(count - len(failed), 'document')} restored; {rest}.")
     if failed:
         raise CoscribeError(f"{_counted(len(failed), 'document')} could not be restored; what stood there stays.")
+
+
+async def _keep_present(url: str, folder: Path) -> None:
+    before = folder / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
+    with _folder_beside(before) as scratch:
+        _, findings = await _copied(url, scratch / "copy.db")
+        keep(scratch / "copy.db", before)
+    print(f"What stood there before is in {before}{', damage and all' if findings else ''}.")
+
+
+async def _bring_principals(source: AsyncConnection, target: Database, *, is_empty: bool) -> None:
+    bring = fill_principals if is_empty else add_principals
+    try:
+        await bring(source, target)
+    except (ValueError, TypeError, SQLAlchemyError) as error:
+        raise CoscribeError(
+            f"The people of the backup cannot be read; nothing was restored: {cause_of(error)}."
+        ) from error
 
 
 async def _replaced(source: AsyncConnection, target: Database, document_id: str) -> list[Finding]:
@@ -192,16 +205,6 @@ async def _replaced(source: AsyncConnection, target: Database, document_id: str)
     except Exception as error:  # noqa: BLE001 - a damaged row of one document, as in _readable
         return [Finding(document_id, f"not restored: {cause_of(error)}")]
     return []
-
-
-async def _fill(target: Database, copy: Database) -> None:
-    try:
-        async with copy.read() as source, target.write() as connection:
-            await copy_tables(source, connection, metadata.sorted_tables)
-    except (ValueError, TypeError, SQLAlchemyError) as error:
-        raise CoscribeError(
-            f"A row of the backup cannot be copied; nothing was restored: {cause_of(error)}."
-        ) from error
 
 
 async def _is_empty(database: Database) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.contracts.values import an_entry
-from tests.storage.test_upkeep import everything, of, on, write_document
+from tests.storage.test_upkeep import everything, generations, of, on, write_document
 from tests.support.wire_bytes import one, typed
 
 from coscribe.errors import CoscribeError
@@ -78,7 +78,8 @@ def test_a_document_that_cannot_be_read_keeps_no_other_from_verify_backup_and_re
     # What is damaged is better than nothing to those who have nothing else.
     with pytest.raises(CoscribeError, match="1 document could not be restored; what stood there stays"):
         restore(settings, file, damaged=True)
-    entries = on(sqlite_url, lambda database: SqlUpdateLog(database).read(second, 2, after=0))
+    generation = generations(sqlite_url)[second]
+    entries = on(sqlite_url, lambda database: SqlUpdateLog(database).read(second, generation, after=0))
     assert [entry.seq for entry in entries] == [1, 2, 3, 4, 5, 6, 7, 8, 10]
 
 
@@ -107,7 +108,8 @@ def test_a_damaged_segment_does_not_look_whole_after_a_restore(sqlite_url: str, 
 
     restore(settings, file, damaged=True)
 
-    entries = on(sqlite_url, lambda database: SqlUpdateLog(database).read(document.id, 2, after=0))
+    generation = generations(sqlite_url)[document.id]
+    entries = on(sqlite_url, lambda database: SqlUpdateLog(database).read(document.id, generation, after=0))
     assert [entry.seq for entry in entries] == [7, 8, 9, 10]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
-from tests.contracts.values import a_link, a_principal, an_activity, an_entry, stored
+from tests.contracts.values import NOW, a_link, a_principal, an_activity, an_entry, stored
 from tests.support.wire_bytes import item, one, typed, uint
 
 from coscribe.config import Settings
@@ -26,11 +26,15 @@ from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
 from coscribe.storage.migrate import upgrade
 from coscribe.storage.principals import SqlPrincipals
+from coscribe.storage.replacing import replace_document
 from coscribe.storage.tables import documents, metadata, segments, snapshots, updates
 from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.upkeep import backup, restore, verify
 
 TYPED = [one(5, at, typed("abcdefghij"[at], after=(5, at - 1) if at else None)) for at in range(10)]
+
+TABLES = metadata.sorted_tables
+MOVED = ("generation", "checksum")
 
 Work = Callable[[Database], Any]
 
@@ -83,6 +87,24 @@ def an_empty(folder: Path) -> str:
     return url
 
 
+def without_numbers(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Rows without generations and without what depends on them."""
+    moved = {table: [table.columns.keys().index(name) for name in MOVED if name in table.c] for table in TABLES}
+    return {
+        table.name: [tuple(value for at, value in enumerate(row) if at not in moved[table]) for row in rows[table.name]]
+        for table in TABLES
+    }
+
+
+def generations(url: str) -> dict[str, int]:
+    async def read(database: Database) -> dict[str, int]:
+        async with database.read() as connection:
+            rows = await connection.execute(select(documents.c.id, documents.c.generation))
+            return {row.id: row.generation for row in rows}
+
+    return dict(on(url, read))
+
+
 def test_a_backup_brings_an_empty_database_back_as_it_was(database_url: str, tmp_path: Path) -> None:
     for _ in range(2):
         on(database_url, write_document)
@@ -92,11 +114,57 @@ def test_a_backup_brings_an_empty_database_back_as_it_was(database_url: str, tmp
     empty = an_empty(tmp_path)
     restore(of(empty, tmp_path), file)
 
-    assert on(empty, everything) == on(database_url, everything)
+    assert without_numbers(on(empty, everything)) == without_numbers(on(database_url, everything))
+    verify(of(empty, tmp_path), None)
     assert file.stat().st_mode & 0o777 == 0o600
     assert sorted(os.listdir(tmp_path / "data")) == []
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
     on(empty, lambda database: SqlDocuments(database).purge("none"))
+
+
+def test_numbers_that_were_told_after_the_backup_are_not_given_out_again(
+    sqlite_url: str, database_url: str, tmp_path: Path
+) -> None:
+    document = on(sqlite_url, write_document)
+    if database_url == sqlite_url:
+        database_url = an_empty(tmp_path)
+    file = tmp_path / "backup.db"
+    backup(of(sqlite_url, tmp_path), file)
+    more = Append(document.id, 1, (an_entry(one(6, 0, typed("z"))),), (), (an_activity(),))
+    [told] = on(sqlite_url, lambda database: SqlUpdateLog(database).append([more]))
+
+    restore(of(database_url, tmp_path), file)
+
+    generation = generations(database_url)[document.id]
+    other = Append(document.id, generation, (an_entry(one(7, 0, typed("y"))),), (), (an_activity(),))
+    [again] = on(database_url, lambda database: SqlUpdateLog(database).append([other]))
+    assert (told.first_seq, again.first_seq) == (11, 11)
+    assert 1 < generation < 2**53
+    assert told.activities[0].id < again.activities[0].id < 2**53
+
+    # What it was restored to is lost as well.
+    on(database_url, lambda database: SqlDocuments(database).purge(document.id))
+    restore(of(database_url, tmp_path), file)
+    assert generations(database_url)[document.id] > generation
+
+
+def test_a_clock_that_was_set_back_gives_no_lower_generation(sqlite_url: str, tmp_path: Path) -> None:
+    document = on(sqlite_url, write_document)
+    copy = an_empty(tmp_path)
+
+    async def replaced(source: Database) -> list[int]:
+        target = Database.open(copy)
+        try:
+            async with source.read() as connection:
+                return [
+                    (await replace_document(connection, target, document.id, now=lambda year=year: year)).generation
+                    for year in (NOW, NOW.replace(year=1980), NOW)
+                ]
+        finally:
+            await target.close()
+
+    first = int(NOW.timestamp() * 1000)
+    assert on(sqlite_url, replaced) == [first, first + 1, first + 2]
 
 
 def test_a_document_of_the_backup_replaces_the_present_one(database_url: str, tmp_path: Path) -> None:
@@ -109,24 +177,26 @@ def test_a_document_of_the_backup_replaces_the_present_one(database_url: str, tm
     on(database_url, lambda database: SqlUpdateLog(database).append([more]))
 
     restore(settings, file)
+    generation = generations(database_url)[document.id]
 
     async def read(database: Database) -> Any:
         log = SqlUpdateLog(database)
-        entries = await log.read(document.id, 2, after=0)
+        entries = await log.read(document.id, generation, after=0)
         return (
             await SqlDocuments(database).get(document.id),
             [(entry.seq, entry.payload) for entry in entries],
-            await log.client_ids(document.id, 2),
-            await log.snapshot(document.id, 2),
+            await log.client_ids(document.id, generation),
+            await log.snapshot(document.id, generation),
             await log.read(document.id, 1, after=0),
             await SqlDocuments(database).get(later.id),
         )
 
     found, entries, owners, snapshot, old, other = on(database_url, read)
-    assert (found.generation, found.seq) == (2, 10)
+    assert generation > 1
+    assert found.seq == 10
     assert entries == list(enumerate(TYPED, 1))
     assert (owners, old) == ({5: "owner"}, [])
-    assert (snapshot.seq, snapshot.generation) == (8, 2)
+    assert (snapshot.seq, snapshot.generation) == (8, generation)
     assert other == later.__class__(**{name: getattr(other, name) for name in later.__slots__})
     after = on(database_url, everything)
     for same in ("activity", "links", "grants", "visits", "principals"):
@@ -136,7 +206,8 @@ def test_a_document_of_the_backup_replaces_the_present_one(database_url: str, tm
 
     again = an_empty(tmp_path)
     restore(of(again, tmp_path), tmp_path / "data" / kept)
-    assert len(on(again, lambda database: SqlUpdateLog(database).read(document.id, 1, after=0))) == 11
+    there = generations(again)[document.id]
+    assert len(on(again, lambda database: SqlUpdateLog(database).read(document.id, there, after=0))) == 11
 
 
 def test_a_purged_document_comes_back_in_a_generation_of_its_own(database_url: str, tmp_path: Path) -> None:
@@ -147,7 +218,7 @@ def test_a_purged_document_comes_back_in_a_generation_of_its_own(database_url: s
 
     restore(settings, file)
 
-    assert on(database_url, lambda database: SqlDocuments(database).get(document.id)).generation == 2
+    assert generations(database_url)[document.id] > 1
     verify(settings, document.id)
 
 

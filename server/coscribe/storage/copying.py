@@ -10,16 +10,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import Table, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import CoscribeError
 from coscribe.storage.engine import BUSY_TIMEOUT_MS, Database, parse_url
 from coscribe.storage.migrate import upgrade
-from coscribe.storage.tables import activity, metadata
+from coscribe.storage.tables import metadata
 
-# 8 MB at a time, and a pause in which a writer that waits for the file gets it.
+# 8 MB a step.
 _PAGES = 2000
+# Where the file is locked against reading; between two steps there is no pause, nobody waits for a reader.
 _PAUSE_S = 0.01
 _ROWS = 200
 
@@ -69,10 +70,6 @@ async def copy_tables(source: AsyncConnection, target: AsyncConnection, tables: 
                     rows = []
         if rows:
             await target.execute(insert(table), rows)
-    if target.dialect.name == "postgresql" and activity in tables:
-        # Ids that came with the rows have not moved the sequence that gives out the next.
-        highest = select(func.coalesce(func.max(activity.c.id), 0) + 1).scalar_subquery()
-        await target.execute(select(func.setval(func.pg_get_serial_sequence("activity", "id"), highest, False)))
 
 
 def keep(made: Path, file: Path) -> None:

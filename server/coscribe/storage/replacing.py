@@ -1,21 +1,26 @@
 """Puts one document of a backup in place of the present one, in one transaction and in a generation of its own.
 
 Sessions and local copies of the present one belong to another generation then: nothing of them is mixed in (rule D6).
+Numbers that were told after the backup was made are not known to it, so that what comes after it is numbered by the
+clock: generations, and in an empty database activities too, go on at the milliseconds since 1970.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.model import Damage, Entry, Place
 from coscribe.storage.activities import lock_activities
 from coscribe.storage.appending import entry_row
 from coscribe.storage.checksums import segment_checksum, snapshot_checksum
+from coscribe.storage.copying import copy_tables
 from coscribe.storage.engine import Database, insert_into
+from coscribe.storage.readable import Clock, utc_now
 from coscribe.storage.rows import entries_of, entry_of, snapshot_of
 from coscribe.storage.segments import DROPPED
 from coscribe.storage.tables import (
@@ -27,14 +32,29 @@ from coscribe.storage.tables import (
     principals,
     quarantine,
     segments,
+    sessions,
     snapshots,
+    tokens,
     updates,
     visits,
 )
 
 _ROWS = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 _Row = dict[str, Any]
+
+
+async def fill_principals(source: AsyncConnection, target: Database, *, now: Clock = utc_now) -> None:
+    """Bring everybody of a backup into an empty database, with their sessions and tokens.
+
+    Activities that come afterwards are numbered above all that were ever told (see the top).
+    """
+    async with target.write() as connection:
+        await copy_tables(source, connection, (principals, sessions, tokens))
+        told = (await source.execute(select(func.max(activity.c.id)))).scalar() or 0
+        await _number_activities_above(connection, max(told, _milliseconds(now())))
 
 
 async def add_principals(source: AsyncConnection, target: Database) -> None:
@@ -45,20 +65,46 @@ async def add_principals(source: AsyncConnection, target: Database) -> None:
             await connection.execute(insert_into(connection, principals).on_conflict_do_nothing(), rows)
 
 
-async def replace_document(source: AsyncConnection, target: Database, document_id: str) -> int:
-    """Put a document of a backup in place of the present one; gives its new generation, above both."""
+async def replace_document(
+    source: AsyncConnection, target: Database, document_id: str, *, now: Clock = utc_now
+) -> Place:
+    """Put a document of a backup in place of the present one, or of none; gives where it stands now.
+
+    Its generation is above both, and above those that it had in between and of which nothing is left.
+    """
     row = dict((await source.execute(select(documents).where(documents.c.id == document_id))).mappings().one())
     async with target.write() as connection:
         present = select(documents.c.generation).where(documents.c.id == document_id).with_for_update()
         stood: int | None = (await connection.execute(present)).scalar()
-        generation: int = max(stood or 0, row["generation"]) + 1
-        highest = (await connection.execute(select(func.max(activity.c.id)))).scalar() or 0
+        generation: int = max(stood or 0, row["generation"], _milliseconds(now()) - 1) + 1
         await _place(connection, {**row, "generation": generation}, is_new=stood is None)
         old, new = Place(document_id, row["generation"]), Place(document_id, generation)
         for table, change in _changes(old, new).items():
             await _copy(source, connection, table, change, old)
-        await _copy_activity(source, connection, old, highest)
-    return generation
+        await _copy_activity(source, connection, old)
+    return new
+
+
+def _milliseconds(moment: datetime) -> int:
+    """Since 1970: below 2^53 for longer than there are years in a datetime, so that JavaScript reads it exactly."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+async def _number_activities_above(connection: AsyncConnection, told: int) -> None:
+    if connection.dialect.name == "sqlite":
+        await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'activity'"))
+        await connection.execute(text("INSERT INTO sqlite_sequence VALUES ('activity', :told)"), {"told": told})
+        return
+    await connection.execute(select(func.setval(func.pg_get_serial_sequence("activity", "id"), told)))
+
+
+async def _last_activity(connection: AsyncConnection) -> int:
+    """The highest id that an activity was ever given here, also where none is left of it."""
+    if connection.dialect.name == "sqlite":
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'activity'")
+    else:
+        query = text("SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('activity', 'id') AS regclass))")
+    return int((await connection.execute(query)).scalar() or 0)
 
 
 async def _place(connection: AsyncConnection, row: _Row, *, is_new: bool) -> None:
@@ -139,9 +185,10 @@ async def _pages(source: AsyncConnection, table: Table, old: Place) -> AsyncIter
         yield rows
 
 
-async def _copy_activity(source: AsyncConnection, target: AsyncConnection, old: Place, highest: int) -> None:
+async def _copy_activity(source: AsyncConnection, target: AsyncConnection, old: Place) -> None:
     """Activities keep their ids where these were given out here and are free: feeds then do not tell them again."""
     await lock_activities(target)
+    highest = await _last_activity(target)
     async for page in _pages(source, activity, old):
         rows = [dict(row._mapping) for row in page]
         ids = select(activity.c.id).where(activity.c.id.in_([row["id"] for row in rows]))
