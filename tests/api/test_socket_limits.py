@@ -47,6 +47,12 @@ class Told(list[tuple[str, object]]):
 # The pace of one socket
 
 
+def test_what_costs_a_room_more_counts_as_more_messages(clock: Clock) -> None:
+    held = Pace(SLOW, None, Told())
+    assert [held.spend(20, cost=10.0) for _ in range(5)] == [0.0] * 5
+    assert 0.9 < held.spend(20, cost=10.0) < 1.1
+
+
 def test_a_burst_is_read_at_once_and_then_the_rate_holds(clock: Clock) -> None:
     told = Told()
     held = Pace(SLOW, None, told)

@@ -35,11 +35,14 @@ class Pace:
         """Whether the socket was held back for so long that it is to be closed."""
         return self._flooded
 
-    def spend(self, size: int) -> float:
-        """Count a message of so many bytes; gives the seconds to wait before the next one is read."""
+    def spend(self, size: int, cost: float = 1.0) -> float:
+        """Count a message of so many bytes that costs as much as so many ordinary ones.
+
+        Gives the seconds to wait before the next one is read.
+        """
         now = time.monotonic()
-        own, size_s = self._messages.spend(1, now), self._bytes.spend(size, now)
-        shared = self._shared.spend(1, now) if self._shared is not None else 0.0
+        own, size_s = self._messages.spend(cost, now), self._bytes.spend(size, now)
+        shared = self._shared.spend(cost, now) if self._shared is not None else 0.0
         if not (own or size_s or shared):  # every keystroke comes by here
             self._held_since = None
             return 0.0

@@ -123,13 +123,13 @@ class _Conversation:
             if frame is None:
                 self._session.outbox.close(4400, "Only binary messages are understood.")
             else:
-                self._room.receive(self._session, frame)
+                cost = self._room.receive(self._session, frame)
                 await self._room.settled(self._session)
-                await self._hold_back(len(frame))
+                await self._hold_back(len(frame), cost)
 
-    async def _hold_back(self, size: int) -> None:
+    async def _hold_back(self, size: int, cost: float) -> None:
         """Read on after a while where too much is sent; uvicorn takes nothing from the line meanwhile."""
-        wait_s = self._pace.spend(size)
+        wait_s = self._pace.spend(size, cost)
         if self._pace.is_flooded:
             self._session.outbox.close(1013, "You have been sending too much for too long.")
         elif wait_s:

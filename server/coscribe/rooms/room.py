@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Listener, Saved, Saving
+from coscribe.rooms.strain import Strain
 from coscribe.rooms.weighing import Host, Weighing
 from coscribe.rooms.writers import Door, Writers, Written, light
 
@@ -59,6 +61,7 @@ class Room:
         self._presence = Presence(exchange, lambda: self.feed, self._soon)
         self._loop = asyncio.get_running_loop()
         self._flush_is_due = False
+        self._strain = Strain()
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.replaced, self.fail)
         self._saving = Saving(document_id, self.generation, exchange.intake, listener)
@@ -137,11 +140,14 @@ class Room:
         self._exchange.leave(session)
         self._soon()
 
-    def receive(self, session: Session, frame: bytes) -> None:
-        """Take one frame; every answer, also the end, comes by the session's outbox."""
+    def receive(self, session: Session, frame: bytes) -> float:
+        """Take one frame; every answer, also the end, comes by the session's outbox.
+
+        Gives what it costs, in ordinary messages.
+        """
         if not self._life.is_open or session.outbox.closing is not None:
-            return
-        was_ours = session.is_ours
+            return 1.0
+        was_ours, tickets = session.is_ours, self._exchange.intake.tickets
         try:
             self._exchange.receive(session, frame)
             if self.careful:
@@ -154,6 +160,7 @@ class Room:
         if session.is_ours and not was_ours:
             self._greet(session)
         self._changed()
+        return self._strain.cost if self._exchange.intake.tickets > tickets else 1.0
 
     def _changed(self) -> None:
         if self._exchange.is_dirty:
@@ -248,8 +255,10 @@ class Room:
             return
         if self._exchange.awareness.is_dirty:
             self._presence.touch()
+        began = time.thread_time()  # what other processes take is not this room's
         with self._failing():
             self._exchange.flush()
+        self._strain.note(self._exchange.intake.tickets, time.thread_time() - began)
         self._weighing.start()
         self._submit()
 

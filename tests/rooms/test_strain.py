@@ -1,0 +1,67 @@
+"""What an update costs a room is paid by who sends it: a text of many fragments is no lever (threat row 13)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pycrdt import Doc, Text
+from tests.contracts.values import an_entry
+from tests.rooms.building import Building, enter
+from tests.support.people import ANN, BEN
+from tests.support.wire_bytes import framed, one, presence, typed
+
+from coscribe.model import Append
+from coscribe.rooms.strain import Strain
+
+# A letter that names no neighbour is looked for among all of them: some 4 ms.
+FRAGMENTS = 100_000
+
+
+def test_a_cheap_update_counts_as_one_message() -> None:
+    strain = Strain()
+    strain.note(10, 0.000_1)
+    assert strain.cost == 1.0
+
+
+def test_cost_follows_what_updates_take_and_forgets_a_pause() -> None:
+    strain = Strain()
+    for ticket in range(2, 62, 2):
+        strain.note(ticket, 0.024)
+    assert strain.cost == pytest.approx(12, rel=0.01)
+    strain.note(61, 5.0)
+    for ticket in range(62, 122):
+        strain.note(ticket, 0.000_02)
+    assert strain.cost == 1.0
+
+
+def test_a_turn_without_updates_says_nothing() -> None:
+    strain = Strain()
+    strain.note(0, 1.0)
+    assert strain.cost == 1.0
+
+
+def broken_text() -> bytes:
+    """Letters put before one another: none of them joins its neighbour."""
+    doc: Doc[Text] = Doc({"content": Text()}, client_id=5)
+    for _ in range(FRAGMENTS // 100):
+        with doc.transaction():
+            for _ in range(100):
+                doc["content"].insert(0, "x")
+    return doc.get_update()
+
+
+async def test_updates_of_a_text_in_fragments_cost_more_than_a_message(building: Building) -> None:
+    document = await building.document()
+    entry = an_entry(broken_text(), principal_id=ANN.id)
+    await building.log.append([Append(document.id, 1, (entry,))])
+    async with building.registry.hold(document) as room:
+        session = enter(room, "ben", BEN)
+        costs = []
+        for client in range(10, 22):
+            costs.append(room.receive(session, framed(2, one(client, 0, typed("y")))))
+            await asyncio.sleep(0)
+        moved = room.receive(session, presence((10, 1, '{"line":1}')))
+    assert costs[0] == 1.0
+    assert costs[-1] > 1.5
+    assert moved == 1.0
