@@ -16,9 +16,10 @@ from tests.support.wire_bytes import deletes, framed, item, one, structs, typed,
 
 from coscribe.core import textedit
 from coscribe.core.examination import Examined
+from coscribe.core.lib0 import read_bytes
 from coscribe.core.replica import Verdict
 from coscribe.core.splices import Splice
-from coscribe.core.update import EMPTY_UPDATE
+from coscribe.core.update import EMPTY_UPDATE, scan
 from coscribe.errors import EditConflict, InvalidInput, Malformed, PreconditionFailed, Unavailable, UpdateRefused
 from coscribe.model import Role
 from coscribe.rooms.workshop import Workshop
@@ -147,6 +148,22 @@ async def test_a_reader_and_a_fork_are_told_from_a_large_update_too(building: Bu
         assert ann.outbox.closing.code == 4400
         await eventually(lambda: room.is_settled)
         assert room.text == "hi"
+
+
+async def test_a_fork_between_the_pieces_leaves_none_of_them(building: Building) -> None:
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, LARGE))
+        await eventually(lambda: ben.outbox.held_bytes > 100_000)
+        taken = scan(read_bytes(ben.outbox.take()[-1], 2)[0]).structs[-1].end
+        # Under Ann's id, for the clocks of the next piece.
+        room.receive(ben, framed(1, one(6, taken, typed("z", after=(6, taken - 1)))))
+        await room.settled(ann)
+        assert "fork" in {notice["kind"] for notice in notices(ann.outbox.take())}
+    async with building.registry.hold(document) as again:
+        assert again is not room
+        assert again.text == ""
 
 
 async def test_a_large_update_ahead_of_a_gap_sends_its_author_back(building: Building) -> None:

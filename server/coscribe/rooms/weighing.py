@@ -104,7 +104,10 @@ class Weighing:
             while self._admission is admission and admission.step():
                 self._host.changed()
                 await asyncio.sleep(0)
-        except UpdateRefused:
+        except UpdateRefused as refusal:
+            if admission.last is not None:
+                # Half of it is in, which nobody may be left with: the next room is made without it.
+                raise EngineFailed("an update met other content for its clocks half way") from refusal
             self._admission = None
             self._exchange.intake.shut()
             raise
@@ -130,8 +133,11 @@ class Weighing:
             session.outbox.close(1013, "Too much was sent ahead of a missing change.")
         except Unavailable as error:
             session.outbox.close(1013, str(error))
-        except EngineFailed:
-            session.outbox.close(4400, "This change could not be applied.")
+        except EngineFailed as failure:
+            if isinstance(failure.__cause__, UpdateRefused):
+                self._exchange.refuse(session, slot, failure.__cause__)
+            else:
+                session.outbox.close(4400, "This change could not be applied.")
             self._host.failed()
 
     def close(self) -> bool:
@@ -148,10 +154,7 @@ class Weighing:
             if any(not admission.step() for _ in range(_MOST_AT_CLOSE)):
                 admission.end()
                 return True
-        except UpdateRefused:
-            self._exchange.intake.shut()
-            return True
-        except EngineFailed:
+        except (UpdateRefused, EngineFailed):
             pass
         self._exchange.intake.withdraw()
         return False
