@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="look for damage in the database, beside a running server too")
     verify.add_argument("--document", help="look at this document only")
+    verify.add_argument("--accept", action="store_true", help="record what is wrong with documents as known")
     _add_places(verify)
     verify.set_defaults(run=_verify)
 
@@ -134,19 +135,19 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
 
 
 def _verify(settings: Settings, options: argparse.Namespace) -> None:
-    from coscribe.upkeep import verify  # noqa: PLC0415 - loads the engine
+    from coscribe.upkeep.commands import verify  # noqa: PLC0415 - loads the engine
 
-    verify(settings, options.document)
+    verify(settings, options.document, accepting=options.accept)
 
 
 def _backup(settings: Settings, options: argparse.Namespace) -> None:
-    from coscribe.upkeep import backup  # noqa: PLC0415 - loads the engine
+    from coscribe.upkeep.commands import backup  # noqa: PLC0415 - loads the engine
 
     backup(settings, options.file)
 
 
 def _restore(settings: Settings, options: argparse.Namespace) -> None:
-    from coscribe.upkeep import restore  # noqa: PLC0415 - loads the engine
+    from coscribe.upkeep.commands import restore  # noqa: PLC0415 - loads the engine
 
     restore(settings, options.file, damaged=options.damaged)
 

@@ -22,8 +22,8 @@ _LIMITS = (
     "max_bytes_per_s", "max_connections", "max_connections_per_address", "max_document_bytes",
     "max_documents_per_guest", "max_feed_readers", "max_feed_readers_per_principal", "max_frame_bytes",
     "max_guests_per_minute", "max_memory_bytes", "max_messages_per_principal_per_s", "max_messages_per_s",
-    "max_sessions_per_document", "max_sessions_per_principal", "max_unsaved_bytes", "max_unsaved_total_bytes",
-    "max_update_bytes", "max_writes_per_s", _OTHER,
+    "max_sessions_per_document", "max_sessions_per_principal", "max_unsaved_bytes", "max_update_bytes",
+    "max_writes_per_s", _OTHER,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tests.support.wire_bytes import one, typed
 from coscribe.errors import CoscribeError
 from coscribe.model import Append
 from coscribe.storage.update_log import SqlUpdateLog
-from coscribe.upkeep import backup, restore, verify
+from coscribe.upkeep.commands import backup, restore, verify
 
 
 def test_a_damaged_backup_is_not_restored(sqlite_url: str, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.replacing import replace_document
 from coscribe.storage.tables import documents, metadata, segments, snapshots, updates
 from coscribe.storage.update_log import SqlUpdateLog
-from coscribe.upkeep import backup, restore, verify
+from coscribe.upkeep.commands import backup, restore, verify
 
 TYPED = [one(5, at, typed("abcdefghij"[at], after=(5, at - 1) if at else None)) for at in range(10)]
 
@@ -322,6 +322,7 @@ def test_a_backup_of_the_first_schema_is_restored(sqlite_url: str, tmp_path: Pat
         async with database.write() as connection:
             for statement in (
                 "DELETE FROM snapshots",
+                "DROP TABLE accepted",
                 "DROP TABLE quarantine",
                 "DROP TABLE segments",
                 "DELETE FROM updates",

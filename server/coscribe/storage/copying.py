@@ -73,11 +73,17 @@ async def copy_tables(source: AsyncConnection, target: AsyncConnection, tables: 
 
 
 def keep(made: Path, file: Path) -> None:
-    """Put a finished file in its place, on the disk: either the old one stands there or the whole new one."""
-    for path, flags in ((made, os.O_RDWR), (made.parent, os.O_RDONLY)):
-        _sync(path, flags)
-    os.replace(made, file)
-    _sync(file.parent, os.O_RDONLY)
+    """Put a finished file in its place, on the disk: either the old one stands there or the whole new one.
+
+    Raises CoscribeError.
+    """
+    try:
+        for path, flags in ((made, os.O_RDWR), (made.parent, os.O_RDONLY)):
+            _sync(path, flags)
+        os.replace(made, file)
+        _sync(file.parent, os.O_RDONLY)
+    except OSError as error:
+        raise CoscribeError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -65,7 +65,7 @@ class Quarantine:
             "generation": damage.place.generation,
             "what": damage.what.value,
             "seq": damage.seq,
-            "reason": _clean(damage.reason),
+            "reason": clean_reason(damage.reason),
             "found_at": self._now(),
             "payload": next((value for name, value in row._mapping.items() if name in _BYTES), None),
             "columns": _columns(row),
@@ -84,5 +84,6 @@ def _plain(name: str, value: object) -> object:
     return value if isinstance(value, int | str | None) else str(value)
 
 
-def _clean(reason: str) -> str:
+def clean_reason(reason: str) -> str:
+    """A reason as any database can hold it, cut to 500 characters."""
     return reason.encode(errors="backslashreplace").decode().replace("\0", "")[:_REASON_CHARACTERS]

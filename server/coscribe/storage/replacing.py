@@ -24,6 +24,7 @@ from coscribe.storage.readable import Clock, utc_now
 from coscribe.storage.rows import entries_of, entry_of, snapshot_of
 from coscribe.storage.segments import DROPPED
 from coscribe.storage.tables import (
+    accepted,
     activity,
     client_ids,
     documents,
@@ -116,7 +117,7 @@ async def _place(connection: AsyncConnection, row: _Row, *, is_new: bool) -> Non
     if is_new:
         await connection.execute(insert(documents).values(row))
         return
-    for table in (activity, visits, grants, links, quarantine, snapshots, segments, client_ids, updates):
+    for table in (accepted, activity, visits, grants, links, quarantine, snapshots, segments, client_ids, updates):
         await connection.execute(delete(table).where(table.c.document_id == row["id"]))
     await connection.execute(update(documents).where(documents.c.id == row["id"]).values(row))
 

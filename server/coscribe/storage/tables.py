@@ -174,6 +174,15 @@ quarantine = Table(
     Column("columns", JSON, nullable=False),
 )
 
+# What is wrong with a document and known to be, in the words of `coscribe verify`.
+accepted = Table(
+    "accepted",
+    metadata,
+    _document_key(),
+    Column("reason", CleanText, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 activity = Table(
     "activity",
     metadata,

@@ -113,21 +113,22 @@ async def _log_reasons(connection: AsyncConnection, row: Row[tuple[object, ...]]
         for item in part.found:
             reasons += _steps(after, item)
             after = item.seq
-    if after != row.seq:
+    if after < row.seq:
+        reasons.append(_missing(after + 1, row.seq))
+    elif after > row.seq:
         reasons.append(f"it stands at {row.seq} and its log ends at {after}")
     return reasons
 
 
 def _steps(after: int, item: Entry | Damage) -> list[str]:
-    if isinstance(item, Damage):
-        return [f"{item.what.value} {item.seq}: {item.reason}"]
-    if item.seq == after + 1:
-        return []
-    return [
-        f"entry {after + 1} is missing"
-        if item.seq == after + 2
-        else f"entries {after + 1} to {item.seq - 1} are missing"
-    ]
+    damaged = [f"{item.what.value} {item.seq}: {item.reason}"] if isinstance(item, Damage) else []
+    if item.seq == after + 1 or (isinstance(item, Damage) and item.what is RowKind.SEGMENT):
+        return damaged  # where a damaged segment begins is not known
+    return [_missing(after + 1, item.seq - 1), *damaged]
+
+
+def _missing(first: int, last: int) -> str:
+    return f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
 
 
 async def _overlaps(connection: AsyncConnection, place: Place) -> list[str]:
