@@ -143,7 +143,8 @@ async def _patrol(wiring: Wiring) -> None:
 
 def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: Metrics) -> Wiring:
     watch, unsaved = watcher(metrics), Tally(settings.max_unsaved_total_bytes)
-    documents, activities = SqlDocuments(database), SqlActivities(database)
+    documents = SqlDocuments(database, damaged=partial(_tell_unreadable, watch))
+    activities = SqlActivities(database)
     grants, principals = SqlGrants(database), SqlPrincipals(database)
     hub = ActivityHub()
     quarantine = Quarantine(database, partial(_tell_damage, watch))
@@ -199,6 +200,10 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
 def _tell_damage(watch: Watcher, damage: Damage) -> None:
     place = damage.place
     watch("quarantined", document_id=place.document_id, what=damage.what.value, seq=damage.seq, reason=damage.reason)
+
+
+def _tell_unreadable(watch: Watcher, document_id: str, reason: str) -> None:
+    watch("document_damaged", document_id=document_id, reason=reason)
 
 
 async def add_token(settings: Settings, name: str) -> str:

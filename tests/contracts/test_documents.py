@@ -14,6 +14,7 @@ from tests.contracts.values import NOW, a_document, a_link, after, an_activity, 
 from coscribe.errors import InvalidInput
 from coscribe.model import Access, ActivityKind, Append, Damage, Document, Place, Role, RowKind, Snapshot
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents
+from coscribe.storage.accepted import accept
 from coscribe.storage.activities import SqlActivities
 from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
@@ -21,6 +22,7 @@ from coscribe.storage.engine import Database
 from coscribe.storage.grants import SqlGrants
 from coscribe.storage.tables import metadata
 from coscribe.storage.update_log import SqlUpdateLog
+from coscribe.storage.verify import Finding
 
 
 @pytest.fixture
@@ -134,12 +136,13 @@ async def test_purging_leaves_no_row_and_no_other_documents_alone(documents: Doc
         await grants.add_link(link)
         await grants.grant_by_link(link, "reader")
         await grants.visited(document.id, "reader", NOW)
+        await accept(database, [Finding(document.id, "it is a test")])
 
     await documents.purge(gone.id)
     await documents.purge(gone.id)
 
     of_documents = [table for table in metadata.sorted_tables if "document_id" in table.c]
-    assert len(of_documents) == 9
+    assert len(of_documents) == 10
     async with database.read() as connection:
         for table in of_documents:
             query = select(table.c.document_id, func.count()).group_by(table.c.document_id)

@@ -93,7 +93,7 @@ class SqlArchive:
         )
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        return [Backlog(Place(row[0], row[1]), row[2], row[3] or 0, row[4] or 0) for row in rows]
+        return [_backlog(tuple(row)) for row in rows]
 
     async def pack(self, place: Place, *, upto: int, least: int) -> int:
         """Move the oldest run of entries with seq <= upto into one segment, if it has `least` entries.
@@ -204,7 +204,8 @@ class SqlArchive:
 
 async def _heads(connection: AsyncConnection, document_id: str) -> tuple[int, int]:
     """Where the document's row says that it stands, and where its log does. Raises Unavailable when it is gone."""
-    one = (await connection.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
+    query = select(documents.c.generation, documents.c.seq).where(documents.c.id == document_id)
+    one = (await connection.execute(query)).one_or_none()
     if one is None:
         raise Unavailable("The document was just removed.")
     place = Place(document_id, one.generation)
@@ -213,6 +214,14 @@ async def _heads(connection: AsyncConnection, document_id: str) -> tuple[int, in
         select(func.max(segments.c.last_seq)).where(at_place(RowKind.SEGMENT, place)),
     ]
     return one.seq, max([(await connection.execute(query)).scalar() or 0 for query in highest])
+
+
+def _backlog(row: Sequence[Any]) -> Backlog:
+    """How far upkeep has come; with a document whose numbers are none there is nothing to be done."""
+    document_id, generation, seq, packed, taken = row
+    if not all(isinstance(number, int | None) for number in row[1:]):
+        return Backlog(Place(document_id, 0), 0, 0, 0)
+    return Backlog(Place(document_id, generation), seq, packed or 0, taken or 0)
 
 
 def _highest(table: Table, column: ColumnElement[int]) -> Any:

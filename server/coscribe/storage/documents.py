@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
 
-from coscribe.errors import InvalidInput
-from coscribe.model import Access, Activity, Document, NewActivity
+from coscribe.errors import InvalidInput, Unavailable
+from coscribe.model import Activity, Document, NewActivity
 from coscribe.ports import DocumentChanges, DocumentQuery
 from coscribe.storage.activities import insert_activities
+from coscribe.storage.document_rows import Unreadable, document_of, document_rows, stored_id
 from coscribe.storage.engine import Database
 from coscribe.storage.page_cursor import decode_cursor, encode_cursor
 from coscribe.storage.readable import Clock, readable_by, utc_now
@@ -19,14 +21,23 @@ from coscribe.storage.tables import documents
 
 # SQLite compares LIKE patterns of up to 50,000 bytes; no title is anywhere near as long as this.
 MAX_QUERY_CHARACTERS = 500
+# Of so many unreadable rows each is told; behind them is a disk that has been told of.
+_REMEMBERED = 4096
 
 
 class SqlDocuments:
-    """The port Documents. `now` decides which links have expired."""
+    """The port Documents. `now` decides which links have expired.
 
-    def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
+    `damaged` hears of each document whose row cannot be read, with the reason, once per process.
+    """
+
+    def __init__(
+        self, database: Database, *, now: Clock = utc_now, damaged: Callable[[str, str], None] = lambda *_: None
+    ) -> None:
         self._database = database
         self._now = now
+        self._damaged = damaged
+        self._told: set[Unreadable] = set()
 
     async def create(self, document: Document, created: NewActivity) -> Activity:
         """Store a new document, seq 0, with its activity."""
@@ -49,10 +60,23 @@ class SqlDocuments:
             return (await insert_activities(connection, [(document.id, 0, created)]))[0]
 
     async def get(self, document_id: str) -> Document | None:
-        """The document, trashed ones too."""
+        """The document, trashed ones too. Raises Unavailable where its row cannot be read."""
         async with self._database.read() as connection:
-            row = (await connection.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
-        return None if row is None else _document(row)
+            query = document_rows(connection.dialect.name).where(documents.c.id == document_id)
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else self._readable(row)
+
+    def _readable(self, row: Row[Any]) -> Document:
+        document = document_of(row)
+        if isinstance(document, Document):
+            return document
+        self._tell(document)
+        raise Unavailable(f"This document cannot be opened: {document.reason}.")
+
+    def _tell(self, unreadable: Unreadable) -> None:
+        if unreadable not in self._told and len(self._told) < _REMEMBERED:
+            self._told.add(unreadable)
+            self._damaged(unreadable.document_id, unreadable.reason)
 
     async def owned(self, principal_id: str) -> int:
         """How many documents the principal owns, trashed ones too."""
@@ -72,13 +96,15 @@ class SqlDocuments:
         one = documents.c.id == document_id
         replaceable = documents.c.title_by_hand.is_(False) if _is_derived(changes) else one
         async with self._database.write() as connection:
-            changed = update(documents).where(one, replaceable).values(_values(changes, at)).returning(documents)
-            row = (await connection.execute(changed)).one_or_none()
+            changed = update(documents).where(one, replaceable).values(_values(changes, at))
+            is_changed = (await connection.execute(changed)).rowcount > 0
+            row = (await connection.execute(document_rows(connection.dialect.name).where(one))).one_or_none()
             if row is None:
-                kept = (await connection.execute(select(documents).where(one))).one_or_none()
-                return None if kept is None else (_document(kept), None)
-            told = await insert_activities(connection, [(row.id, row.seq, activity)] if activity else [])
-        return _document(row), told[0] if told else None
+                return None
+            document = self._readable(row)
+            told = [(document.id, document.seq, activity)] if activity and is_changed else []
+            stored = await insert_activities(connection, told)
+        return document, stored[0] if stored else None
 
     async def purge(self, document_id: str) -> None:
         """Remove the document; every other table's rows of it fall with it by foreign key."""
@@ -86,28 +112,42 @@ class SqlDocuments:
             await connection.execute(delete(documents).where(documents.c.id == document_id))
 
     async def page(self, query: DocumentQuery) -> tuple[list[Document], str | None]:
-        """One page, newest change first, and the cursor of the next, None at the end.
+        """One page, newest change first, and the cursor of the next, None at the end. Unreadable rows are left out.
 
         Raises InvalidInput for a cursor that is no cursor, a limit below 1 and a `q` of more than 500
         characters.
         """
         if query.limit < 1:
             raise InvalidInput("A page holds at least one document.", field="limit")
-        statement = _listed(query, self._now()).limit(query.limit + 1)
-        async with self._database.read() as connection:
-            found = [_document(row) for row in await connection.execute(statement)]
+        found = await self._found(query)
         items = found[: query.limit]
         if len(found) == len(items):
             return items, None
         return items, encode_cursor(items[-1].updated_at, items[-1].id)
 
+    async def _found(self, query: DocumentQuery) -> list[Document]:
+        """A page and the one behind it."""
+        left_out: set[str | bytes] = set()
+        async with self._database.read() as connection:
+            dialect = connection.dialect.name
+            statement = _listed(query, document_rows(dialect), self._now()).limit(query.limit + 1)
+            while True:
+                rows = await connection.execute(statement.where(stored_id(dialect).not_in(left_out)))
+                found = [document_of(row) for row in rows]
+                unreadable = [item for item in found if isinstance(item, Unreadable)]
+                if not unreadable:
+                    return [item for item in found if isinstance(item, Document)]
+                for item in unreadable:
+                    self._tell(item)
+                    left_out.add(item.id)
 
-def _listed(query: DocumentQuery, now: datetime) -> Select[Any]:
+
+def _listed(query: DocumentQuery, rows: Select[Any], now: datetime) -> Select[Any]:
     if query.trashed:
         wanted = and_(documents.c.trashed_at.is_not(None), documents.c.owner_id == query.principal_id)
     else:
         wanted = and_(documents.c.trashed_at.is_(None), readable_by(query.principal_id, now))
-    statement = select(documents).where(wanted).order_by(documents.c.updated_at.desc(), documents.c.id)
+    statement = rows.where(wanted).order_by(documents.c.updated_at.desc(), documents.c.id)
     if query.q:
         statement = statement.where(_title_holds(query.q))
     if query.cursor is not None:
@@ -147,19 +187,3 @@ def _values(changes: DocumentChanges, at: datetime) -> dict[str, Any]:
     if changes.trashed is not None:
         values["trashed_at"] = func.coalesce(documents.c.trashed_at, at) if changes.trashed else None
     return values
-
-
-def _document(row: Row[Any]) -> Document:
-    return Document(
-        id=row.id,
-        title=row.title,
-        title_by_hand=row.title_by_hand,
-        language=row.language,
-        owner_id=row.owner_id,
-        generation=row.generation,
-        seq=row.seq,
-        access=Access(row.access),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        trashed_at=row.trashed_at,
-    )

@@ -54,7 +54,7 @@ def entry_of(row: Row[Any], place: Place) -> Entry | Damage:
     """The entry of a row, or what is wrong with it."""
     try:
         payload, stored = bytes(row.payload), bytes(row.checksum)
-        entry = Entry(row.seq, _text(row.principal_id), _text(row.session_id), _moment(row.at), payload)
+        entry = Entry(row.seq, text_of(row.principal_id), text_of(row.session_id), moment_of(row.at), payload)
         if fits(stored, entry_checksum(place, entry), payload):
             return entry
         reason = _DOES_NOT_FIT
@@ -66,7 +66,7 @@ def entry_of(row: Row[Any], place: Place) -> Entry | Damage:
 def entries_of(row: Row[Any], place: Place) -> list[Entry] | Damage:
     """The entries of a segment's row, or what is wrong with it. It unpacks: call it in a thread."""
     try:
-        codec, payload = _text(row.codec), bytes(row.payload)
+        codec, payload = text_of(row.codec), bytes(row.payload)
         if bytes(row.checksum) != segment_checksum(place, (row.first_seq, row.last_seq), codec, payload):
             reason = _DOES_NOT_FIT
         elif codec != CODEC:
@@ -84,7 +84,7 @@ def entries_of(row: Row[Any], place: Place) -> list[Entry] | Damage:
 def snapshot_of(row: Row[Any], place: Place) -> Snapshot | Damage:
     """The snapshot of a row, or what is wrong with it. It hashes and unpacks megabytes: call it in a thread."""
     try:
-        codec, engine, state = _text(row.codec), _text(row.engine), bytes(row.state)
+        codec, engine, state = text_of(row.codec), text_of(row.engine), bytes(row.state)
         if fits(bytes(row.checksum), snapshot_checksum(place, row.seq, codec, state), state):
             plain = codec.removesuffix(PACKED)
             unpacked = inflate(state, LARGEST_STATE) if plain != codec else state
@@ -100,7 +100,8 @@ def parted(found: Sequence[Entry | Damage]) -> tuple[list[Entry], list[Damage]]:
     return [item for item in found if isinstance(item, Entry)], [item for item in found if isinstance(item, Damage)]
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """The characters of a column. Raises ValueError and TypeError."""
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, str):
@@ -108,10 +109,11 @@ def _text(value: object) -> str:
     raise TypeError("no text")
 
 
-def _moment(value: object) -> datetime:
+def moment_of(value: object) -> datetime:
+    """The moment of a column, in UTC. Raises ValueError and TypeError."""
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    moment = datetime.fromisoformat(_text(value))
+    moment = datetime.fromisoformat(text_of(value))
     if moment.tzinfo is not None:
         raise ValueError("a time with an offset")
     return moment.replace(tzinfo=UTC)
