@@ -7,10 +7,11 @@ goes into the next; the first keystroke after a pause is committed at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from coscribe.errors import Unavailable
 from coscribe.model import Append, Appended, Replaced, Unstored
 from coscribe.ports import UpdateLog
 
@@ -18,6 +19,9 @@ _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 2.0
 # A document that alone cannot be stored is tried again in ever longer pauses, up to this one.
 _LAST_PAUSE_S = 30.0
+# So many documents that cannot be stored, and none that could between them, tell of the database. A server that calls
+# itself unfit for one damaged document would take all others from their people.
+_MANY_UNSTORED = 2
 
 Answer = Appended | Replaced | Unstored | None
 
@@ -57,6 +61,7 @@ class Recorder:
 
     `failed` hears the first failure of each commit, `damaged` which document alone cannot be stored and why. Such a
     document is opened again once, which mends what can be mended, and then tried again by itself: all others go on.
+    Where several come and nothing else is stored between them, a table is damaged: that is `trouble` as well.
     """
 
     def __init__(
@@ -67,6 +72,8 @@ class Recorder:
         self._damaged = damaged
         # Why nothing can be stored now, None while commits succeed.
         self.trouble: Exception | None = None
+        # Documents that could not be stored since any was.
+        self._unstored: set[str] = set()
         self._waiting: dict[str, Recordable] = {}
         # How long each document that cannot be stored rests, and until when by the loop's clock.
         self._resting: dict[str, tuple[float, float]] = {}
@@ -139,9 +146,23 @@ class Recorder:
                     self._isolated(partial(room.delayed, str(error)))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_S)
-        self.trouble = None
+        self._judge(taken, answers)
         for (room, _), answer in zip(taken, answers, strict=True):
             self._isolated(partial(self._tell, room, answer))
+
+    def _judge(self, taken: list[tuple[Recordable, Append]], answers: Sequence[Answer]) -> None:
+        """Whether anything can be stored, by what was answered."""
+        reasons = [answer.reason for answer in answers if isinstance(answer, Unstored)]
+        if len(reasons) < len(answers):
+            self._unstored.clear()
+        else:
+            self._unstored.update(append.document_id for _, append in taken)
+        if len(self._unstored) < _MANY_UNSTORED:
+            self.trouble = None
+            return
+        if self.trouble is None:
+            self._failed(Unavailable(f"Of {len(self._unstored)} documents none can be stored: {reasons[-1]}."))
+        self.trouble = Unavailable(reasons[-1])
 
     def _isolated(self, tell: Callable[[], None]) -> None:
         """Whatever a room does when it is told: the end of this task would be the end of saving for all of them."""
