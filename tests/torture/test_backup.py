@@ -6,6 +6,7 @@ import asyncio
 import random
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.support.documents import new_document, socket_url, text_of
 from tests.support.ledger import Ledger
@@ -15,6 +16,7 @@ from tests.support.writers import Writer, introduce, new_guest
 
 _SEED = 29
 _REPLACED = 4409
+_OLD_TAGS = {"If-Match": ", ".join(f'"1.{seq}"' for seq in range(2000)), "Content-Type": "text/plain"}
 
 
 @pytest.mark.proof(
@@ -66,8 +68,16 @@ def _restored(folder: Path, file: Path, documents: list[str]) -> list[str]:
     server = CoscribeServer(folder)
     told = server.operate("restore", str(file))
     assert told.returncode == 0, told.stdout + told.stderr
-    with server:
-        return [text_of(server, document) for document in documents]
+    with server, server.client() as writer:
+        texts = [text_of(server, document) for document in documents]
+        for document, text in zip(documents, texts, strict=True):
+            _check_refused(writer.put(f"/api/v1/documents/{document}/text", content=text, headers=_OLD_TAGS))
+        return texts
+
+
+def _check_refused(answer: httpx.Response) -> None:
+    """No position of before the loss stands for a text of after it, whatever its seq."""
+    assert answer.status_code == 412, answer.text
 
 
 def _check_moment(ledger: Ledger, text: str, saved: list[str]) -> None:
