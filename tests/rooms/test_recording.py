@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices, waiting
@@ -16,7 +17,7 @@ from coscribe.core.splices import Splice
 from coscribe.core.tally import Tally
 from coscribe.core.update import scan
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended, NewEntry
+from coscribe.model import Append, Appended, NewEntry, Replaced, Unstored
 from coscribe.rooms.recorder import Recorder
 from coscribe.storage.engine import Database
 
@@ -258,6 +259,58 @@ async def test_a_room_that_fails_at_what_it_is_told_does_not_end_the_saving_of_o
         *["The disk is full."] * 2,
         *["committed", "spoiled"] * 2,
     ]
+    await recorder.close(1.0)
+
+
+class PatientRoom(SickRoom):
+    """A room that waits for its append, whatever it is told."""
+
+    def __init__(self, append: Append) -> None:
+        super().__init__(append)
+        self.told: list[str] = []
+
+    def take_append(self) -> Append | None:
+        return None if "committed" in self.told or "lost" in self.told else super().take_append()
+
+    def committed(self, appended: Appended) -> None:
+        self.told.append("committed")
+
+    def spoiled(self) -> None:
+        self.told.append("spoiled")
+
+    def lost(self) -> None:
+        self.told.append("lost")
+
+
+async def test_a_document_that_rests_is_not_opened_while_an_append_of_it_is_on_its_way(building: Building) -> None:
+    document = await building.document()
+    real, refused = building.log.append, False
+    arrived, answer = asyncio.Event(), asyncio.Event()
+
+    async def append(batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
+        nonlocal refused
+        if not refused:
+            refused = True
+            return [Unstored("no")]
+        arrived.set()
+        await answer.wait()
+        return await real(batch)
+
+    building.log.append = append  # type: ignore[method-assign]
+    recorder = Recorder(building.log, lambda _: None, lambda *_: None)
+    recorder.start()
+    room = PatientRoom(Append(document.id, document.generation, (NewEntry(ANN.id, "s", NOW, HI),), (), ()))
+    recorder.submit(room)
+    await eventually(lambda: room.told == ["spoiled"])
+    recorder.submit(room)
+    await arrived.wait()
+    opening = asyncio.create_task(recorder.settled(document.id))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not opening.done()
+    answer.set()
+    await opening
+    assert room.told == ["spoiled", "committed"]
     await recorder.close(1.0)
 
 

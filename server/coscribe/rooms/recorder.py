@@ -77,6 +77,7 @@ class Recorder:
         self._waiting: dict[str, Recordable] = {}
         # How long each document that cannot be stored rests, and until when by the loop's clock.
         self._resting: dict[str, tuple[float, float]] = {}
+        self._in_flight: set[str] = set()
         self._wake = asyncio.Event()
         self._committed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -105,7 +106,12 @@ class Recorder:
     async def settled(self, document_id: str) -> None:
         """Wait until nothing of a document is waiting, or it alone cannot be stored."""
         async with self._committed:
-            await self._committed.wait_for(lambda: document_id not in self._waiting or document_id in self._resting)
+            await self._committed.wait_for(
+                lambda: (
+                    document_id not in self._waiting
+                    or (document_id in self._resting and document_id not in self._in_flight)
+                )
+            )
         # What cannot be stored was never acked: its clients still hold it, and bring it to the next room.
         room = self._waiting.pop(document_id, None)
         if room is not None:
@@ -119,7 +125,10 @@ class Recorder:
             rooms = [room for of, room in self._waiting.items() if self._resting.get(of, (0.0, now))[1] <= now]
             taken = [(room, append) for room in rooms if (append := room.take_append()) is not None]
             if taken:
+                # Also of a document that rests: what is at the database now may stand in the log in a moment.
+                self._in_flight = {room.document_id for room, _ in taken}
                 await self._commit(taken)
+                self._in_flight = set()
             for room in rooms:
                 self._forget_if_done(room)
             async with self._committed:
