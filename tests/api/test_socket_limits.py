@@ -53,6 +53,12 @@ def test_what_costs_a_room_more_counts_as_more_messages(clock: Clock) -> None:
     assert 0.9 < held.spend(20, cost=10.0) < 1.1
 
 
+def test_others_are_served_between_eight_ordinary_messages_and_after_each_costly_one() -> None:
+    held = Pace(SLOW, None, Told())
+    assert [held.ends_turn(1.0) for _ in range(16)] == [*[False] * 7, True] * 2
+    assert [held.ends_turn(8.0) for _ in range(3)] == [True] * 3
+
+
 def test_a_burst_is_read_at_once_and_then_the_rate_holds(clock: Clock) -> None:
     told = Told()
     held = Pace(SLOW, None, told)
@@ -114,6 +120,23 @@ async def test_who_sends_too_much_is_read_more_slowly_and_loses_nothing(tmp_path
             assert hasty.closed is None
         assert sorted(text_of(client, made)) == ["x"] * 160 + ["y"]
         assert figures(server.url)["coscribe_throttled_total{limit=max_messages_per_s}"] >= 1
+
+
+async def test_a_heap_of_messages_lets_others_in_between(own_server: CoscribeServer) -> None:
+    with own_server.client() as client:
+        made = new_document(client)
+        url = socket_url(own_server, made["id"])
+        async with Typist(url) as hasty, Typist(url) as other:
+            await hasty.wait_synced()
+            await other.wait_synced()
+            with own_server.paused():
+                for number in range(400):
+                    await hasty.insert(number, "x")
+                await other.insert(0, "y")
+            await hasty.wait_saved()
+            await other.wait_saved()
+        early = client.get(f"/api/v1/documents/{made['id']}/text", params={"at": 100})
+        assert sorted(early.raise_for_status().text) == ["x"] * 99 + ["y"]
 
 
 async def test_a_person_has_so_many_sockets(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from tests.rooms.building import Building, acks, enter, eventually, notices
@@ -22,6 +23,7 @@ from coscribe.core.splices import Splice
 from coscribe.core.update import EMPTY_UPDATE, scan
 from coscribe.errors import EditConflict, InvalidInput, Malformed, PreconditionFailed, Unavailable, UpdateRefused
 from coscribe.model import Role
+from coscribe.rooms import weighing
 from coscribe.rooms.workshop import Workshop
 
 HI = one(5, 0, typed("hi"))
@@ -90,6 +92,26 @@ async def test_others_type_on_between_the_pieces(building: Building) -> None:
         assert turns_between >= 3
         assert room.text.count("b") == typed_by_ben
         assert len(room.text) == 900_000 + typed_by_ben
+
+
+async def test_after_a_long_piece_others_have_the_loop_for_as_long(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weighing, "_QUICK_S", 0.0)
+    document = await building.document()
+    async with building.registry.hold(document) as room:
+        ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
+        room.receive(ann, framed(2, LARGE))
+        waiting = asyncio.create_task(room.settled(ann))
+        turns, pieces_at = 0, []
+        while not waiting.done():
+            if any(len(frame) > 1000 for frame in ben.outbox.take()):
+                pieces_at.append(turns)
+            turns += 1
+            await asyncio.sleep(0)
+    between = [after - before for before, after in pairwise(pieces_at)]
+    assert len(between) >= 2
+    assert sum(between) > 20 * len(between)  # one turn each without a rest
 
 
 async def test_what_is_known_is_acked_and_not_stored_again(building: Building) -> None:

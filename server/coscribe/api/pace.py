@@ -12,6 +12,9 @@ from coscribe.rooms.registry import Watcher
 _BURST_S = 5
 # Shorter waits are saved up: a timer for each message would cost more than the message.
 _LEAST_WAIT_S = 0.02
+# What one socket may have done, in ordinary messages of a millisecond each, before others are served: the bursts of ten
+# sockets that made a text expensive held everybody up for 11 s.
+_MOST_A_TURN = 8.0
 # Who was held back all this time without a pause is no person and no careful script. Below the ping timeout of 20 s and
 # its period of 20 s together: he is told so, and does not just vanish behind his own backlog.
 _FLOOD_S = 30.0
@@ -29,6 +32,7 @@ class Pace:
         self._watch = watch
         self._held_since: float | None = None
         self._flooded = False
+        self._turn = 0.0
 
     @property
     def is_flooded(self) -> bool:
@@ -50,6 +54,14 @@ class Pace:
         limit = max(waits, key=waits.__getitem__)
         self._note(limit, now)
         return waits[limit] if waits[limit] >= _LEAST_WAIT_S else 0.0
+
+    def ends_turn(self, cost: float) -> bool:
+        """Whether others are to be served before the next message, after one of this cost."""
+        self._turn += cost
+        if self._turn < _MOST_A_TURN:
+            return False
+        self._turn = 0.0
+        return True
 
     def _note(self, limit: str, now: float) -> None:
         if self._held_since is None:

@@ -132,7 +132,7 @@ class _Conversation:
         wait_s = self._pace.spend(size, cost)
         if self._pace.is_flooded:
             self._session.outbox.close(1013, "You have been sending too much for too long.")
-        elif wait_s:
+        elif self._pace.ends_turn(cost) or wait_s:
             await asyncio.sleep(wait_s)
 
     async def _write(self, keepalive_s: float) -> None:

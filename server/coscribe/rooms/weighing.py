@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,9 @@ from coscribe.rooms.workshop import Workshop
 
 # Pieces that a room takes in at one turn when it closes: some 10 ms each, while all other documents wait.
 _MOST_AT_CLOSE = 24
+# After a longer piece others have the loop for as long as it took: a keystroke takes some ten turns of the loop until
+# it is saved, and would wait for as many pieces.
+_QUICK_S = 0.02
 _CLOSING = "The document is being closed; try again."
 
 
@@ -101,9 +105,8 @@ class Weighing:
         admission.begin()
         self._admission = admission
         try:
-            while self._admission is admission and admission.step():
-                self._host.changed()
-                await asyncio.sleep(0)
+            while await self._step(admission):
+                pass
         except UpdateRefused as refusal:
             if admission.last is not None:
                 # Half of it is in, which nobody may be left with: the next room is made without it.
@@ -117,6 +120,17 @@ class Weighing:
         admission.end()
         self._host.changed()
         return admission.last
+
+    async def _step(self, admission: Admission) -> bool:
+        """Take in the next piece, alone of all rooms, and let others have the loop; False when there is none."""
+        async with self._workshop.pieces:
+            began = time.monotonic()
+            if self._admission is not admission or not admission.step():
+                return False
+            took_s = time.monotonic() - began
+            self._host.changed()
+            await asyncio.sleep(took_s if took_s > _QUICK_S else 0)
+        return True
 
     async def _bring_of_session(self, load: Load) -> None:
         session, slot = load.session, load.slot

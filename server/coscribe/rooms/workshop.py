@@ -55,6 +55,8 @@ class Workshop:
         self._deadline_s = deadline_s
         self._idle_s = idle_s
         self._turn = asyncio.Lock()
+        # Held while a room takes in a piece of what was examined here: many rooms take no more of the loop than one.
+        self.pieces = asyncio.Lock()
         self._waiting_bytes = 0
         self._process: asyncio.subprocess.Process | None = None
         self._idle: asyncio.TimerHandle | None = None
