@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,26 @@ async def test_another_file_in_its_place_is_not_the_same(sqlite: Database, tmp_p
     (tmp_path / "copy").replace(tmp_path / "coscribe.db")
     with pytest.raises(Unavailable):
         await stored(sqlite)
+
+
+@pytest.mark.parametrize("left", [0, 5000, 40_000])
+async def test_a_file_that_was_cut_short_takes_no_commit(sqlite: Database, tmp_path: Path, left: int) -> None:
+    await stored(sqlite)
+    os.truncate(tmp_path / "coscribe.db", left)
+    for _ in range(2):
+        with pytest.raises(Unavailable) as told:
+            await stored(sqlite)
+        assert "cut short" in cause_of(told.value)
+
+
+async def test_a_file_that_a_vacuum_made_smaller_is_whole(sqlite: Database, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "coscribe.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE ballast AS SELECT zeroblob(1000000)")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        await stored(sqlite)
+        before = (tmp_path / "coscribe.db").stat().st_size
+        other.execute("DROP TABLE ballast")
+        other.execute("VACUUM")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert (tmp_path / "coscribe.db").stat().st_size < before
+    await stored(sqlite)
