@@ -48,7 +48,9 @@ _EVENTS = {
     ),
     "document_damaged": _Counted("documents_damaged", "Documents opened without all that was stored of them."),
     "engine_failed": _Counted("engine_failures", "Rooms given up because the CRDT engine failed."),
-    "recording_failed": _Counted("recording_failures", "Times that storing what people write began to fail."),
+    "recording_failed": _Counted(
+        "recording_failures", "Times that nothing could be stored; one a minute while it lasts."
+    ),
     "snapshot_failed": _Counted("snapshot_failures", "Snapshots that could not be stored."),
     "title_failed": _Counted("title_failures", "Derived titles that could not be stored."),
     "loop_stalled": _Counted("loop_stalls", "Times that the event loop stood still for more than a second."),

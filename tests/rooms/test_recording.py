@@ -18,6 +18,7 @@ from coscribe.core.tally import Tally
 from coscribe.core.update import scan
 from coscribe.errors import Unavailable
 from coscribe.model import Append, Appended, NewEntry, Replaced, Unstored
+from coscribe.rooms import recorder, registry
 from coscribe.rooms.recorder import Recorder
 from coscribe.storage.engine import Database
 
@@ -79,6 +80,36 @@ async def test_d3_d8_nothing_is_acked_while_the_log_fails_and_everybody_is_told(
         assert [notice.get("recovered") for notice in notices(frames)][-1] is True
         assert room.text == "hi!"
         assert building.log.failures == 0
+
+
+async def test_an_outage_is_told_when_it_begins_each_minute_and_when_it_is_over(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[str]:
+        return [event for event, _ in building.told if event.startswith("recording")]
+
+    async with building.registry.hold(await building.document()) as room:
+        ann = enter(room, "ann")
+        building.log.failures = 2
+        room.receive(ann, framed(2, HI))
+        await eventually(lambda: room.is_settled)
+        assert told() == ["recording_failed", "recording_resumed"]
+        monkeypatch.setattr(recorder, "_TELL_EVERY_S", 0.05)
+        building.log.failures = 2
+        room.receive(ann, framed(2, MORE))
+        await eventually(lambda: room.is_settled)
+    assert told()[2:] == ["recording_failed", "recording_failed", "recording_resumed"]
+
+
+async def test_what_a_stop_leaves_unsaved_is_told(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_CLOSE_WITHIN_S", 0.05)
+    building = Building(sqlite)
+    async with building.registry.hold(await building.document()) as room:
+        building.log.failures = 1000
+        room.receive(enter(room, "ann"), framed(2, HI))
+        await eventually(lambda: building.registry.trouble is not None)
+        await building.registry.close()
+    assert building.told[-1] == ("stopped_unsaved", {"documents": 1})
 
 
 async def test_a_log_whose_answer_was_lost_is_given_the_entries_again(building: Building) -> None:

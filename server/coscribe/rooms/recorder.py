@@ -17,6 +17,8 @@ from coscribe.ports import UpdateLog
 
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 2.0
+# A log that goes on failing is told of again, for whoever looks into the newest lines only.
+_TELL_EVERY_S = 60.0
 # A document that alone cannot be stored is tried again in ever longer pauses, up to this one.
 _LAST_PAUSE_S = 30.0
 # So many documents that cannot be stored, and none that could between them, tell of the database. A server that calls
@@ -59,9 +61,10 @@ class Recordable(Protocol):
 class Recorder:
     """Group commit for every room of the process.
 
-    `failed` hears the first failure of each commit, `damaged` which document alone cannot be stored and why. Such a
-    document is opened again once, which mends what can be mended, and then tried again by itself: all others go on.
-    Where several come and nothing else is stored between them, a table is damaged: that is `trouble` as well.
+    `failed` hears the first failure of each commit and one a minute of those that follow, `damaged` which document
+    alone cannot be stored and why. Such a document is opened again once, which mends what can be mended, and then tried
+    again by itself: all others go on. Where several come and nothing else is stored between them, a table is damaged:
+    that is `trouble` as well.
     """
 
     def __init__(
@@ -86,10 +89,10 @@ class Recorder:
         """Begin to commit."""
         self._task = asyncio.create_task(self._run(), name="recorder")
 
-    async def close(self, timeout_s: float) -> None:
-        """Commit what was accepted, for at most `timeout_s`, and stop."""
+    async def close(self, timeout_s: float) -> int:
+        """Commit what was accepted, for at most `timeout_s`, and stop; gives how many documents are not all stored."""
         if self._task is None:
-            return
+            return 0
         try:
             async with asyncio.timeout(timeout_s), self._committed:
                 await self._committed.wait_for(lambda: not self._waiting)
@@ -97,6 +100,7 @@ class Recorder:
             pass  # what is not committed was never acked; its clients still hold it
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        return len(self._waiting)
 
     def submit(self, room: Recordable) -> None:
         """Note that a room has something to commit."""
@@ -141,19 +145,21 @@ class Recorder:
             self._wake.set()
 
     async def _commit(self, taken: list[tuple[Recordable, Append]]) -> None:
-        delay = _FIRST_RETRY_S
+        delay, silent_s = _FIRST_RETRY_S, _TELL_EVERY_S
         while True:
             try:
                 answers = await self._log.append([append for _, append in taken])
                 break
             except Exception as error:  # noqa: BLE001 - whatever it was, the entries are still to be stored
-                if delay == _FIRST_RETRY_S:
+                if silent_s >= _TELL_EVERY_S:
                     self._failed(error)
+                    silent_s = 0.0
                 self.trouble = error
                 # Also those that came meanwhile and are not even tried yet.
                 for room in tuple(self._waiting.values()):
                     self._isolated(partial(room.delayed, str(error)))
                 await asyncio.sleep(delay)
+                silent_s += delay
                 delay = min(delay * 2, _LAST_RETRY_S)
         self._judge(taken, answers)
         for (room, _), answer in zip(taken, answers, strict=True):

@@ -80,6 +80,8 @@ class Registry:
         self._loading: dict[str, asyncio.Task[_Held]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._suspects: dict[str, None] = {}
+        # Since when nothing is stored, by the loop's clock; None while all is well.
+        self._failing_since: float | None = None
         self._closing = False
         means = Means(self._recorder, storage.log, self._workshop)
         owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
@@ -99,7 +101,9 @@ class Registry:
         rooms = self.rooms
         for room in rooms:
             room.drain()
-        await self._recorder.close(_CLOSE_WITHIN_S)
+        left = await self._recorder.close(_CLOSE_WITHIN_S)
+        if left:
+            self._watch("stopped_unsaved", documents=left)
         for room in rooms:
             room.close(1012, "The server is restarting.")
         await self._workshop.close()
@@ -219,13 +223,21 @@ class Registry:
 
     def _saved(self, room: Room, saved: Saved) -> None:
         self._measure(saved)
+        self._tell_resumed()
         held = self._held.get(room.document_id)
         if held is not None and held.room is room:
             held.tail.add(room.seq - saved.before, saved.payload_bytes)
             self._compactor.consider(Place(room.document_id, room.generation), room.seq, held.tail)
 
     def _recording_failed(self, error: Exception) -> None:
+        self._failing_since = self._failing_since or asyncio.get_running_loop().time()
         self._watch("recording_failed", reason=cause_of(error), exc_info=_unforeseen(error))
+
+    def _tell_resumed(self) -> None:
+        if self._failing_since is not None and self.trouble is None:
+            seconds = asyncio.get_running_loop().time() - self._failing_since
+            self._failing_since = None
+            self._watch("recording_resumed", seconds=round(seconds, 1))
 
     def _damaged(self, document_id: str, reason: str) -> None:
         self._watch("document_damaged", document_id=document_id, reason=reason)
