@@ -20,6 +20,7 @@ from tests.support.browser import (
     MAY_LEAVE,
     Visitor,
     agree,
+    agree_on_all,
     invite,
     keep_for_offline,
     launch_persistent,
@@ -96,15 +97,15 @@ async def test_f18_edits_of_a_day_offline_are_merged(proof: Proof, visit: Visit)
     await ana.type("mine")
     await ana.context.set_offline(False)
     await ana.hears_of_the_network()
-    text = await agree(ana, ben)
+    text = await agree_on_all(ana, ben)
     hers, his = text.split("\n")
     # Where her caret stood after the reload depends on how the long line was wrapped.
     assert hers.replace("mine", "", 1) == "Ana:" + "x" * edits
     assert his == "Ben:" + "x" * edits
     # A step of undo ends at a pause, which a slow machine may make anywhere: all of them together are Ana's own.
-    while "mine" in await ana.text():
+    while "mine" in await ana.copied():
         await ana.press("Control+z")
-    text = await agree(ana, ben)
+    text = await agree_on_all(ana, ben)
     assert text.split("\n")[1] == his
     proof.told(edits_each=edits)
 
@@ -241,7 +242,7 @@ async def test_f30_line_that_is_cut_again_and_again(proof: Proof, visit: Visit, 
                 lines.clear()
                 for person in (ana, ben):
                     await person.hears_of_the_network()
-        text = await agree(ana, ben)
+        text = await agree_on_all(ana, ben)
         for author in ("ana", "ben"):
             ledger.acked(author, ledger.count(author))
         ledger.check(text.replace("ana\n", "").removeprefix("ana").replace("\nben", "\n"))

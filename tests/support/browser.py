@@ -46,6 +46,7 @@ window.textOfEditor = () => {
   const text = line => (line.querySelector('.cm-placeholder') ? '' : line.textContent)
   return lines.length === 0 ? null : [...lines].map(text).join('\\n')
 }
+addEventListener('copy', event => (window.copied = event.clipboardData.getData('text/plain')))
 """
 # The page asks before it goes only while a change is on its way to this device.
 MAY_LEAVE = "async () => dispatchEvent(new Event('beforeunload', { cancelable: true }))"
@@ -211,6 +212,13 @@ class Visitor:
         shown: str = await self.page.evaluate("window.textOfEditor()")
         return shown
 
+    async def copied(self) -> str:
+        """All of the text, by select and copy: of a long line or text the editor draws only what is in view."""
+        await self.editor.focus()
+        await self.press("Control+a", "Control+c")
+        copied: str = await self.page.evaluate("window.copied")
+        return copied
+
     async def witnessed(self) -> list[dict[str, Any]]:
         """Every word of the status since the page was loaded, with the text that stood there when it was said."""
         said: list[dict[str, Any]] = await self.page.evaluate("window.witnessed")
@@ -262,6 +270,18 @@ async def agree(*people: Visitor) -> str:
     text = await people[0].stored()
     for person in people:
         await person.see_text(text)
+    return text
+
+
+async def agree_on_all(*people: Visitor) -> str:
+    """As `agree`, of a text that is too long to be drawn whole."""
+    for person in people:
+        await person.see_saved()
+    text = await people[0].stored()
+    deadline = asyncio.get_running_loop().time() + WITHIN_MS / 1000
+    for person in people:
+        while (copied := await person.copied()) != text:
+            assert asyncio.get_running_loop().time() < deadline, f"{len(copied)} of {len(text)} characters"
     return text
 
 
