@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -108,8 +109,11 @@ def _settings(options: argparse.Namespace) -> Settings:
     from pydantic import ValidationError  # noqa: PLC0415 - a tenth of a second that --help does not pay
     from pydantic_settings import SettingsError  # noqa: PLC0415 - see above
 
-    from coscribe.config import Settings  # noqa: PLC0415 - see above
+    from coscribe.config import PREFIX, Settings  # noqa: PLC0415 - see above
 
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields:
+            print(f"coscribe: There is no setting {name}; it does nothing.", file=sys.stderr)
     names = ("host", "port", "data_dir", "database_url")
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     try:
@@ -118,7 +122,10 @@ def _settings(options: argparse.Namespace) -> Settings:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise CoscribeError(f"A setting cannot be used: {wrong}.") from error
     except SettingsError as error:
-        raise CoscribeError(f"A setting cannot be used: {error}.") from error
+        # Its words name classes; a list is all that it reads itself.
+        field = re.findall(r'field "(\w+)"', str(error))
+        what = f'{PREFIX}{field[0].upper()} must be a JSON list: ["..."]' if field else str(error)
+        raise CoscribeError(f"A setting cannot be used: {what}.") from error
 
 
 def _serve(settings: Settings, _options: argparse.Namespace) -> None:

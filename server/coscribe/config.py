@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
@@ -9,11 +10,18 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PREFIX = "COSCRIBE_"
+# A browser's `Origin` never ends with a slash: one that did would let nobody in.
+_ORIGIN = re.compile(r"https?://[^\s/?#@]+")
+# Days of a hundred years: more than a date can hold would fail in the middle of the work.
+_MOST_DAYS = 36_500
+
 
 class Settings(BaseSettings):
     """What an operator may decide. docs/operations.md lists the same settings."""
 
-    model_config = SettingsConfigDict(env_prefix="COSCRIBE_", frozen=True, extra="ignore")
+    # Compose files hand on variables that nobody has set; an empty token, for one, would open what it is to close.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -99,11 +107,24 @@ class Settings(BaseSettings):
 
     # Times
     history_days: int = Field(
-        0, ge=0, description="How long past changes are kept behind a good snapshot; 0 keeps them for ever."
+        0,
+        ge=0,
+        le=_MOST_DAYS,
+        description="How long past changes are kept behind a good snapshot; 0 keeps them for ever.",
     )
     room_idle_s: float = Field(30.0, ge=0, description="How long an empty room stays in memory.")
     keepalive_s: float = Field(15.0, gt=0, description="Silence after which a socket or stream hears a keepalive.")
-    session_days: int = Field(400, ge=1, description="How long a guest's cookie lasts.")
+    session_days: int = Field(400, ge=1, le=_MOST_DAYS, description="How long a guest's cookie lasts.")
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in given:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; write it as https://docs.example.org, without a path or slash"
+                )
+        return given
 
     @field_validator("trusted_proxies")
     @classmethod

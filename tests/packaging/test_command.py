@@ -155,12 +155,37 @@ def test_a_damaged_secret_signs_nothing(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "many"), ("PORT", "70000"), ("ORIGINS", "docs.example.org"), ("LOG_LEVEL", "loud"), ("SECRET", "short")],
+    [
+        ("PORT", "many"),
+        ("PORT", "70000"),
+        ("LOG_LEVEL", "loud"),
+        ("SECRET", "short"),
+        ("ORIGINS", "docs.example.org"),
+        ("ORIGINS", '["docs.example.org"]'),
+        ("ORIGINS", '["https://docs.example.org/"]'),
+        ("TRUSTED_PROXIES", "10.0.0.1"),
+        ("HISTORY_DAYS", "99999999999"),
+        ("SESSION_DAYS", "9999999"),
+    ],
 )
 def test_a_setting_that_cannot_be_used(tmp_path: Path, name: str, value: str) -> None:
     environment = {"COSCRIBE_PORT": "0", f"COSCRIBE_{name}": value}
     told = refused(run("serve", folder=tmp_path, **environment))
     assert name.lower() in told.lower()
+    assert "Source" not in told
+
+
+def test_a_setting_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("METRICS_TOKEN", "SECRET", "DATA_DIR", "PORT", "ORIGINS"):
+        monkeypatch.setenv(f"COSCRIBE_{name}", "")
+    assert Settings() == Settings.model_construct()
+
+
+def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    done = run("migrate", folder=tmp_path, COSCRIBE_MAX_DOCUMNT_BYTES="5", COSCRIBE_LOG_LEVEL="error")
+    assert (done.returncode, done.stderr) == (
+        0, "coscribe: There is no setting COSCRIBE_MAX_DOCUMNT_BYTES; it does nothing.\n"
+    )  # fmt: skip
 
 
 def test_a_server_without_its_web_client_says_what_to_run(tmp_path: Path) -> None:
