@@ -37,6 +37,12 @@ def test_of_two_runs_the_last_one_counts() -> None:
     assert read([line(passed=False), line()]) == [Told(_TEST, "", 200, {"acked_words": 12345}, True)]
 
 
+def test_the_paper_says_what_failed_and_what_was_not_run() -> None:
+    paper = page([KILL, UNSYNCED], read([line(passed=False)]), 125)
+    assert "| Nothing is lost | kill -9 / again | F1 F9 | 200 | **FAILED**: acked words 12,345 |" in paper
+    assert "| A missing fsync is found | no fsync | F2 mutation | 0 | not run |" in paper
+
+
 def test_what_failed_or_told_nothing_is_named() -> None:
     assert failures([KILL], read([line()])) == []
     assert failures([KILL, UNSYNCED], read([line(passed=False)])) == [
