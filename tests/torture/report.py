@@ -20,7 +20,8 @@ PAPER = TESTS.parent / "docs" / "reliability.md"
 
 _PAGE = """# What Coscribe promises, and how that was tried
 
-Each line below is a test. Those with a result were run in full on {date}, on {machine}; all of them took {minutes} minutes.
+Each line below is a test. Those with a result were run in full on {date}, on {machine};
+all of them took {minutes} minutes.
 
 Run it yourself: `make torture` installs what it needs, takes less than an hour on two cores and writes this page anew;
 `make test` runs a short form of each. The tests are in `tests/torture` and `tests/simulation`; `F` numbers are faults.
