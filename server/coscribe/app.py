@@ -53,7 +53,7 @@ from coscribe.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
-_SECRET_FILE = "secret"  # noqa: S105 - a file's name
+SECRET_FILE = "secret"  # noqa: S105 - a file's name
 _DATABASE_FILE = "coscribe.db"
 # 256 bits; shorter keys of an operator's own can be guessed from one cookie.
 _SECRET_BYTES = 32
@@ -243,7 +243,7 @@ def cookie_key(settings: Settings) -> str:
         if len(key) < _SECRET_LEAST:
             raise CoscribeError(f"COSCRIBE_SECRET must have at least {_SECRET_LEAST} characters.")
         return key
-    file = data_dir(settings) / _SECRET_FILE
+    file = data_dir(settings) / SECRET_FILE
     try:
         if not file.exists():
             _make_key(file)

@@ -17,7 +17,7 @@ import uvicorn
 from coscribe import telemetry
 from coscribe.api.assets import WebBuild
 from coscribe.api.door import Door
-from coscribe.app import cookie_key, create_app, data_dir, database_url
+from coscribe.app import SECRET_FILE, cookie_key, create_app, data_dir, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
@@ -39,13 +39,22 @@ def serve(settings: Settings) -> None:
     telemetry.configure(settings.log_level, as_json=settings.log_json)
     listener = _listener(settings.host, settings.port)
     with listener, _alone(settings):
+        has_key = settings.secret is not None or (data_dir(settings) / SECRET_FILE).exists()
         cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
-        upgrade(database_url(settings))
+        _tell_new(has_key=has_key, has_data=not upgrade(database_url(settings)))
         stop = asyncio.Event()
         metrics = Metrics()
         app = create_app(settings, web=web, stop=stop, metrics=metrics)
         config = uvicorn_config(app, settings, Door(settings, metrics, telemetry.watcher(metrics)))
         _Server(config, stop, _address(listener)).run(sockets=[listener])
+
+
+def _tell_new(*, has_key: bool, has_data: bool) -> None:
+    """Both are new at the first start; one of them alone was lost, or this is another folder than was meant."""
+    if has_data and not has_key:
+        _log.warning("secret_made", reason="there was none: the guests of this database are signed out for good")
+    elif has_key and not has_data:
+        _log.warning("database_made", reason="there was none, only a secret: nothing that was written before is here")
 
 
 @contextmanager

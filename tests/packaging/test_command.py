@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -143,6 +144,45 @@ def test_a_data_directory_that_another_server_uses(own_server: CoscribeServer, t
     """One server per file: its rooms would not hear what the other one writes."""
     told = refused(run("serve", "--port", "0", "--data-dir", own_server.data_dir, folder=tmp_path))
     assert f"Another server is running on the data directory {own_server.data_dir}" in told
+
+
+def damaged_page(file: Path) -> None:
+    """The schema's first page with noise in it."""
+    content = bytearray(file.read_bytes())
+    content[100:3000] = b"\xaa" * 2900
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"noise" * 1000), damaged_page])
+def test_a_damaged_database_is_named_with_what_to_do(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    assert run("migrate", "--data-dir", ".", folder=tmp_path).returncode == 0
+    damage(tmp_path / "coscribe.db")
+    told = refused(run("serve", "--port", "0", "--data-dir", ".", folder=tmp_path))
+    assert f"The database {tmp_path}/coscribe.db is damaged" in told
+    assert "coscribe restore" in told
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_write_ahead_log_without_its_database_is_kept(tmp_path: Path, left: bytes | None) -> None:
+    (tmp_path / "coscribe.db-wal").write_bytes(b"what was saved last")
+    if left is not None:
+        (tmp_path / "coscribe.db").write_bytes(left)
+    told = refused(run("serve", "--port", "0", "--data-dir", ".", folder=tmp_path))
+    assert f"The log {tmp_path}/coscribe.db-wal holds changes of a database that is not there" in told
+    assert (tmp_path / "coscribe.db-wal").read_bytes() == b"what was saved last"
+
+
+def test_a_lost_secret_and_a_lost_database_are_told(tmp_path: Path) -> None:
+    with CoscribeServer(tmp_path) as server:
+        assert "_made" not in server.log
+        server.stop()
+        Path(server.data_dir, "secret").unlink()
+        server.start()
+        assert "secret_made" in server.log
+        server.stop()
+        Path(server.data_dir, "coscribe.db").unlink()
+        server.start()
+        assert "database_made" in server.log
 
 
 @pytest.mark.parametrize("content", [b"", b"guess me", b"\xff" * 40])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, NullPool, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from coscribe.errors import Unavailable
+from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.storage.engine import FAULTS, parse_url, sqlite_migration_engine
 
 if TYPE_CHECKING:
@@ -17,53 +18,76 @@ if TYPE_CHECKING:
 
 # Any number that no other lock of this database uses; it spells "migr".
 _MIGRATION_LOCK = 0x6D696772
+# What SQLite says of a file that no restart will make readable.
+_DAMAGED = re.compile("malformed|not a database")
 
 
-def upgrade(url: str) -> None:
-    """Make or bring up to date the tables of the database at a SQLAlchemy URL, in one transaction.
+def upgrade(url: str) -> bool:
+    """Make or bring up to date the tables of the database at a SQLAlchemy URL, in one transaction; gives if it is new.
 
     It blocks, with an event loop of its own: call it from a coroutine with `asyncio.to_thread`. Several processes may
     call it at once; one does the work. A schema newer than this program is left as it is, so that an old and
     a new version can run side by side while one replaces the other. Raises Unavailable when the database
-    fails.
+    fails, and CoscribeError when it is not whole.
     """
     parsed = parse_url(url)
     try:
         if parsed.get_backend_name() == "sqlite":
-            _upgrade_sqlite(parsed)
-        else:
-            asyncio.run(_upgrade_postgres(parsed))
+            return _upgrade_sqlite(parsed)
+        return asyncio.run(_upgrade_postgres(parsed))
     except FAULTS as error:
+        if _DAMAGED.search(str(error)):
+            raise CoscribeError(
+                f"The database {parsed.database} is damaged ({cause_of(error)}): move it away with the files -wal and"
+                " -shm beside it, and bring a backup back with coscribe restore."
+            ) from error
         raise Unavailable("The database's schema could not be brought up to date.") from error
 
 
-def _upgrade_sqlite(url: URL) -> None:
+def _upgrade_sqlite(url: URL) -> bool:
+    _require_whole(Path(url.database or ""))
     engine = sqlite_migration_engine(url)
     try:
         with engine.begin() as connection:
-            _bring_to_head(connection)
+            return _bring_to_head(connection)
     finally:
         engine.dispose()
 
 
-async def _upgrade_postgres(url: URL) -> None:
+def _require_whole(file: Path) -> None:
+    """Raise CoscribeError for a write-ahead log without its database: SQLite would remove it with all that it holds."""
+    log = file.with_name(f"{file.name}-wal")
+    if _size(log) and not _size(file):
+        raise CoscribeError(
+            f"The log {log} holds changes of a database that is not there: put {file.name} back beside it, or move the"
+            " log away."
+        )
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+async def _upgrade_postgres(url: URL) -> bool:
     # Without a time limit: a migration of a large table takes what it takes.
     engine = create_async_engine(url, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_bring_to_head)
+            return await connection.run_sync(_bring_to_head)
     finally:
         await engine.dispose()
 
 
-def _bring_to_head(connection: Connection) -> None:
+def _bring_to_head(connection: Connection) -> bool:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-    if _revision(connection) >= head_revision():
-        return
+    revision = _revision(connection)
+    if revision >= head_revision():
+        return False
     from alembic import command  # noqa: PLC0415 - a third of a second that an up-to-date start does not pay
 
     command.upgrade(migration_config(connection), "head")
+    return not revision
 
 
 def _revision(connection: Connection) -> str:
