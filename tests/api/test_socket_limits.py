@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from tests.api.calls import assert_problem, new_document, put_text, text_of
 from tests.support.documents import socket_url
 from tests.support.figures import figures, refused
@@ -14,6 +16,7 @@ from tests.support.typist import Typist
 
 from coscribe.api import pace
 from coscribe.api.pace import Pace
+from coscribe.api.socket import _Conversation
 from coscribe.config import Settings
 from coscribe.core.rate import Meter, Rate
 
@@ -137,6 +140,23 @@ async def test_a_heap_of_messages_lets_others_in_between(own_server: CoscribeSer
             await other.wait_saved()
         early = client.get(f"/api/v1/documents/{made['id']}/text", params={"at": 100})
         assert sorted(early.raise_for_status().text) == ["x"] * 99 + ["y"]
+
+
+async def test_a_line_that_the_server_has_just_given_up_is_no_error() -> None:
+    """uvicorn closes a socket whose peer answers no ping; a frame may be on its way to it then."""
+
+    async def receive() -> dict[str, object]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: object) -> None:
+        if message == {"type": "websocket.send", "bytes": b"hello"}:
+            raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+
+    websocket = WebSocket({"type": "websocket", "headers": []}, receive, send)
+    await websocket.accept()
+    unused: Any = None
+    with pytest.raises(WebSocketDisconnect):
+        await _Conversation(websocket, unused, unused, unused, unused)._send(b"hello")
 
 
 async def test_a_person_has_so_many_sockets(tmp_path: Path) -> None:

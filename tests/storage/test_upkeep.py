@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.contracts.values import NOW, a_link, a_principal, an_activity, an_entry, stored
 from tests.support.wire_bytes import item, one, typed, uint
 
@@ -29,6 +31,7 @@ from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.replacing import replace_document
 from coscribe.storage.tables import documents, metadata, segments, snapshots, updates
 from coscribe.storage.update_log import SqlUpdateLog
+from coscribe.upkeep import restoring
 from coscribe.upkeep.commands import backup, restore, verify
 
 TYPED = [one(5, at, typed("abcdefghij"[at], after=(5, at - 1) if at else None)) for at in range(10)]
@@ -208,6 +211,29 @@ def test_a_document_of_the_backup_replaces_the_present_one(database_url: str, tm
     restore(of(again, tmp_path), tmp_path / "data" / kept)
     there = generations(again)[document.id]
     assert len(on(again, lambda database: SqlUpdateLog(database).read(document.id, there, after=0))) == 11
+
+
+def test_an_interrupted_restore_says_how_far_it_came(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        on(database_url, write_document)
+    file, settings = tmp_path / "backup.db", of(database_url, tmp_path)
+    backup(settings, file)
+    replaced: list[str] = []
+
+    async def interrupted(source: AsyncConnection, target: Database, document_id: str) -> Place:
+        if replaced:
+            os.kill(os.getpid(), signal.SIGINT)
+        replaced.append(document_id)
+        return await replace_document(source, target, document_id)
+
+    monkeypatch.setattr(restoring, "replace_document", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        restore(settings, file)
+    assert "Interrupted: 1 document restored, others not yet" in capsys.readouterr().out
+    assert sorted(generations(database_url).values())[0] == 1
+    verify(settings, None)
 
 
 def test_a_purged_document_comes_back_in_a_generation_of_its_own(database_url: str, tmp_path: Path) -> None:

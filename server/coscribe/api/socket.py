@@ -166,6 +166,8 @@ class _Conversation:
         except TimeoutError:
             cut(self._websocket.scope)
             raise WebSocketDisconnect(1006, "nothing is read") from None
+        except RuntimeError:  # uvicorn has closed it already, and its end comes to the reader in a moment
+            raise WebSocketDisconnect(1006, "no ping was answered") from None
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:

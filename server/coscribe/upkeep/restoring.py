@@ -44,11 +44,15 @@ async def restored(url: str, copy_url: str, folder: Path, known: Set[str]) -> No
         if not is_empty:
             await _keep_present(url, folder)
         count, failed = 0, list[Finding]()
-        async with copy.read() as source:
-            await _bring_principals(source, target, is_empty=is_empty)
-            async for place in places(copy):
-                failed += await _replaced(source, target, place.document_id, is_known=place.document_id in known)
-                count += 1
+        try:
+            async with copy.read() as source:
+                await _bring_principals(source, target, is_empty=is_empty)
+                async for place in places(copy):
+                    failed += await _replaced(source, target, place.document_id, is_known=place.document_id in known)
+                    count += 1
+        except asyncio.CancelledError:  # Ctrl+C: the rest is as it was
+            print(f"Interrupted: {counted(count - len(failed), 'document')} restored, others not yet; run it again.")
+            raise
     for finding in failed:
         print(finding)
     rest = "the database was empty" if is_empty else "documents that the backup does not have stay"
@@ -58,7 +62,8 @@ async def restored(url: str, copy_url: str, folder: Path, known: Set[str]) -> No
 
 
 async def _keep_present(url: str, folder: Path) -> None:
-    before = folder / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
+    # With microseconds: of two restores at once, the second must not replace what the first one has kept.
+    before = folder / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.db"
     with scratch_beside(folder / "restore") as scratch:
         looked = await copied(url, scratch / "copy.db")
         keep(scratch / "copy.db", before)
