@@ -20,6 +20,8 @@ FOUND = {
     "a feed resumed between two events of a commit whose first answer was lost": 75,
     "a copied tab ended with a copy that no update can be made of": 852,
     "a copied tab's words were acked by a step 2 that left them out": 159,
+    "a copied tab's clock cut an emoji of the server's in two": 4110,
+    "a copied tab got an update whose structs name themselves": 6852,
 }
 
 

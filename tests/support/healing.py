@@ -63,7 +63,7 @@ async def healed(
     assert len(hashes) == 1, f"I2: {len(hashes)} different texts in {len(readings)} copies"
     for writer in writers:
         await writer.disconnect()
-    check_file(server, ledger)
+    check_file(server, ledger, document_id)
     return text
 
 

@@ -17,8 +17,8 @@ from coscribe.storage.segments import unpack
 _WORD = re.compile(rb"<[a-z]+-[0-9]+>")
 
 
-def check_file(server: CoscribeServer, ledger: Ledger) -> None:
-    """The file is sound, and every word stands in the log under its author's client (I5)."""
+def check_file(server: CoscribeServer, ledger: Ledger, *document_ids: str) -> None:
+    """The file is sound, and every word of the ledger's documents stands in the log under its author's client (I5)."""
     with closing(sqlite3.connect(Path(server.data_dir) / "coscribe.db", isolation_level=None)) as file:
         file.execute("BEGIN")  # entries are packed meanwhile: all questions are asked of one moment
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -31,7 +31,7 @@ def check_file(server: CoscribeServer, ledger: Ledger) -> None:
         entries = _entries(file)
         for document, head in file.execute("SELECT id, seq FROM documents"):
             assert sorted(seq for of, seq, _ in entries if of == document) == list(range(1, head + 1))
-    for document, _, payload in entries:
+    for document, _, payload in (entry for entry in entries if entry[0] in document_ids):
         clients = {client for client, _, _ in scan(payload).structs}
         authors = {ledger.authors[word.decode()] for word in _WORD.findall(payload)}
         # Fewer where somebody pasted what is no word; nobody owns the clients of the server's own edits.

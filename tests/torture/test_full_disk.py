@@ -54,7 +54,7 @@ async def test_a_full_disk_loses_nothing_and_heals(proof: Proof, small_disk: Pat
         assert grown < 64 * 2**20
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
-        check_file(server, ledger)
+        check_file(server, ledger, document_id)
         assert text_of(server, document_id) == text
         proof.told(filled=rounds, words=len(ledger.words), grown_mb=round(grown / 2**20, 1))
 

@@ -47,7 +47,7 @@ async def test_kills_lose_no_acked_word(proof: Proof, tmp_path: Path) -> None:
         async with Viewer(feed_url(server, documents[0])) as viewer:
             for number in range(rounds):
                 await _round(server, writers, _place(number, rng), trap, rng)
-                check_file(server, ledger)
+                check_file(server, ledger, *documents)
                 ledger.check("".join(text_of(server, document) for document in documents))
             text = await meet(writers[:2])
             other = await meet(writers[2:])

@@ -68,7 +68,7 @@ async def test_a_lost_database_gets_no_acks(proof: Proof, tmp_path: Path) -> Non
             await _lose(server, writers, away, back)
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
-        check_file(server, ledger)
+        check_file(server, ledger, document_id)
         ledger.check(text_of(server, document_id))
         ledger.check_all(await meet(writers))
         for writer in writers:

@@ -87,7 +87,7 @@ async def cut_again_and_again(scene: Scene, rounds: int) -> None:
         await _type_until_cut(scene, rng, inside=number % 2 == 1)
         scene.disk.lose_power(luck=rng if number % 4 in {1, 2} else None)
         await asyncio.to_thread(scene.server.start)
-        check_file(scene.server, scene.ledger)
+        check_file(scene.server, scene.ledger, scene.document_id)
         scene.ledger.check(scene.text())
 
 
