@@ -283,18 +283,21 @@ async def test_restored_document_opens_and_the_copy_of_the_earlier_one_stays(
 
 
 async def test_full_room_says_so_and_saves_when_the_disk_is_back(visit_small: Visit, small: CoscribeServer) -> None:
-    person = await visit_small()
+    person, beside = await visit_small(), await visit_small()
     person.expects(r"status of 503")
-    await person.new_document("start ")
+    beside.expects(r"status of 503")
+    await beside.open_document(await person.new_document("start "))
     with closing(sqlite3.connect(Path(small.data_dir) / "coscribe.db", isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         for number in range(5):
             await person.page.keyboard.insert_text(f"{number} " * 8_000)
-        await person.see("The server takes no changes for now")
-        await expect(person.status).to_have_text("Not saved")
+        for one, status in ((person, "Not saved"), (beside, "")):  # nothing that stands in the text is called saved
+            await expect(one.page.locator(".notice")).to_contain_text(["The server takes no changes for now"])
+            await expect(one.status).to_have_text(status)
         holder.execute("ROLLBACK")
-    await person.see_saved()
-    await expect(person.page.locator(".notice")).to_have_count(0)
+    for one in (person, beside):
+        await one.see_saved()
+        await expect(one.page.locator(".notice")).to_have_count(0)
     stored = await person.stored()
     assert [stored.count(f"{number} ") for number in range(5)] == [8_000] * 5
 

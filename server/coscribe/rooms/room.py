@@ -297,7 +297,7 @@ class Room:
         if self._life.turn(Phase.DEGRADED):
             self._exchange.notify_all("degraded", _NOT_SAVED, detail=reason)
         if self._exchange.intake.is_full:
-            self._exchange.notify_all("read-only", "Too much is waiting to be saved; typing is paused.")
+            self._exchange.notify_all("read-only", "Too much is waiting to be saved.")
 
     def _recovered(self) -> None:
         if self.phase is Phase.DEGRADED and self._life.turn(Phase.LIVE):

@@ -95,7 +95,9 @@ export const StandingBars = (): JSX.Element => (
   <>
     {LASTING.map(kind => {
       const reason = standing.value[kind]
-      return reason !== undefined && <Said key={kind} kind={kind} reason={reason} />
+      // What takes no changes cannot save either: one bar is enough.
+      const isSaid = kind === 'degraded' && standing.value['read-only'] !== undefined
+      return reason !== undefined && !isSaid && <Said key={kind} kind={kind} reason={reason} />
     })}
   </>
 )

@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import type { DocumentSession } from '../../sync/types'
 import { exactly } from '../time'
 import { ending, mayWrite, session } from './desk'
+import { standing } from './standing'
 
 /** "Saved" is news for this long, then it is the normal state of things. */
 const NEWS_MS = 3_000
@@ -40,6 +41,8 @@ const wordsOf = (opened: DocumentSession): string => {
       return 'Saving…'
     case 'saved':
       if (!settled.value) return opened.savedAt.value === null ? '' : 'Saving…'
+      // The text has others' changes too, and theirs wait: the bar says so.
+      if (standing.value.degraded !== undefined) return ''
       return fresh.value ? 'Saved' : 'All changes saved'
     case 'offline':
       return opened.onDevice.value
