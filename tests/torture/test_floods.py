@@ -22,6 +22,8 @@ from tests.support.server import CoscribeServer
 from tests.support.viewer import Viewer
 from tests.support.wire_bytes import framed, one, presence, typed
 
+pytestmark = pytest.mark.alone
+
 # Every other one reads what it is told; the rest read nothing.
 _FLOODERS = 4
 # Of one key in a hundred, and of the one in the middle: other tests run on this machine too.

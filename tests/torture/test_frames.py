@@ -16,6 +16,8 @@ from tests.support.rfc6455 import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 from tests.support.server import CoscribeServer
 from tests.support.typist import HELLO, Typist
 
+pytestmark = pytest.mark.alone
+
 # 16 MB, the default of `max_frame_bytes`, and one more.
 _TOO_LONG = 16 * 2**20 + 1
 _MB = 2**20
@@ -132,10 +134,10 @@ async def test_a_message_in_pieces_with_pings_between_is_one_message(target: Cos
 async def test_a_message_that_does_not_end_is_not_waited_for(target: CoscribeServer, proof: Proof) -> None:
     document_id = new_document(target)
     drips = {
-        "a message": iter(header(BINARY, 1000) + bytes(1000)),
-        "a header": iter(header(BINARY, 2**20)),
-        "fragments": iter(frame(BINARY, b"\x00", fin=False) + frame(CONTINUATION, b"\x00", fin=False) * 100),
-        "fragments with pings": iter(
+        "a message": header(BINARY, 1000) + bytes(1000),
+        "a header": header(BINARY, 2**20),
+        "fragments": frame(BINARY, b"\x00", fin=False) + frame(CONTINUATION, b"\x00", fin=False) * 100,
+        "fragments with pings": (
             frame(BINARY, b"\x00", fin=False) + (frame(PING) + frame(CONTINUATION, b"", fin=False)) * 100
         ),
     }
@@ -149,7 +151,7 @@ async def test_a_message_that_does_not_end_is_not_waited_for(target: CoscribeSer
             return code.result()
 
     lines = proof.rounds(1, 50)
-    codes = await asyncio.gather(*(drip(pieces) for pieces in drips.values() for _ in range(lines)))
+    codes = await asyncio.gather(*(drip(iter(message)) for message in drips.values() for _ in range(lines)))
     assert set(codes) == {1008}
     proof.told(connections=len(codes))
 

@@ -13,6 +13,8 @@ from tests.support.proof import Proof
 from tests.support.raw_socket import RawSocket, cut_up, request
 from tests.support.server import CoscribeServer
 
+pytestmark = pytest.mark.alone
+
 _PATH = "/ws/DOCUMENT"
 
 # No WebSocket may come of these.

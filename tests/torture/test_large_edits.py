@@ -16,6 +16,8 @@ from tests.support.wire_bytes import framed
 from tests.torture.pacing import Pacer
 from websockets.asyncio.client import ClientConnection, connect
 
+pytestmark = pytest.mark.alone
+
 MEGABYTE = 2**20
 LINE = "A line of text as people write them, größer 😀 漢字.\n"
 

@@ -18,6 +18,8 @@ from tests.support.server import CoscribeServer
 from tests.support.viewer import Viewer
 from tests.support.writers import Writer, write_until_cut
 
+pytestmark = pytest.mark.alone
+
 _SEED = 20241112
 _STOP_WITHIN_S = 5.0
 _SYNCED_WITHIN_S = 20.0

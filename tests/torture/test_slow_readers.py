@@ -22,6 +22,8 @@ from tests.support.viewer import Viewer
 from tests.support.writers import Writer
 from websockets.asyncio.client import connect
 
+pytestmark = pytest.mark.alone
+
 _SEED = 20240907
 _OUTBOX = 2**16
 _PASTE = " " * 40_000
