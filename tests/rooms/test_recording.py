@@ -173,6 +173,28 @@ async def test_d8_a_room_that_holds_too_much_is_read_only_until_it_can_save(sqli
         await building.close()
 
 
+async def test_d8_what_was_turned_away_is_asked_for_when_there_is_room_and_not_sooner(sqlite: Database) -> None:
+    building = Building(sqlite, unsaved_bytes=len(HI) + ENTRY_OVERHEAD)
+    try:
+        async with building.registry.hold(await building.document()) as room:
+            ann = enter(room, "ann")
+            ann.outbox.take()
+            building.log.open.clear()
+            room.receive(ann, framed(2, HI))
+            await building.log.arrived.wait()
+            # Behind the first commit it alone is more than the room may keep.
+            room.receive(ann, framed(2, one(5, 2, typed("!" * 2 * ENTRY_OVERHEAD, after=(5, 1)))))
+            room.receive(ann, framed(2, one(5, 2 + 2 * ENTRY_OVERHEAD, typed("?", after=(5, 3)))))
+            building.log.open.set()
+            await eventually(lambda: room.is_settled)
+
+            *_, first, last, asked = ann.outbox.take()
+            assert (first, last) == (b"\x71\x01\x01", b"\x71\x03\x02")
+            assert asked[:2] == b"\x00\x00"
+    finally:
+        await building.close()
+
+
 async def test_a_writer_whose_document_is_purged_meanwhile_is_told(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:

@@ -71,6 +71,8 @@ class Exchange:
         self._is_releasing = False
         # Whether something was applied that others' updates may have waited for.
         self._has_news = False
+        # Whether an update was refused since more waits for the disk than the room may keep.
+        self._turned_away = False
         self.answers = Answers(intake, self.awareness)
         self.loads = deque[Load]()
         self.recall = Recall(intake, self.flush)
@@ -135,6 +137,7 @@ class Exchange:
     def refuse(self, session: Session, slot: Slot, refusal: UpdateRefused) -> None:
         """Settle a frame as refused; whoever forked takes another client id and begins anew (rule D10)."""
         session.refused(refusal.limit)
+        self._turned_away |= refusal.limit == "max_unsaved_bytes"
         if refusal.limit == "fork" or (refusal.limit == "client_id" and session.is_ours):
             session.fork(slot, str(refusal))
         else:
@@ -333,6 +336,12 @@ class Exchange:
         step1 = self.answers.step1()
         for session in self.sessions.values():
             session.outbox.push(step1)
+
+    def ask_again(self) -> None:
+        """Ask for what was turned away, once there is room: sooner it would be turned away again."""
+        if self._turned_away and not self.intake.is_full:
+            self._turned_away = False
+            self.ask_all()
 
     def tell_digest(self) -> None:
         """Tell our own clients what a replica with our state vector must read as."""

@@ -280,6 +280,7 @@ class Room:
         """Acks, the feed and the owner follow a commit."""
         self._recovered()
         self._exchange.acknowledge(saved.commits)
+        self._exchange.ask_again()
         self._publish(saved.before, saved.commits)
         for activity in saved.activities:
             self.feed.publish_activity(activity)
@@ -302,8 +303,6 @@ class Room:
     def _recovered(self) -> None:
         if self.phase is Phase.DEGRADED and self._life.turn(Phase.LIVE):
             self._exchange.notify_all("degraded", "Changes are saved again.", recovered=True)
-            # What was refused while the room was full comes again as an answer to this.
-            self._exchange.ask_all()
 
     def replaced(self, generation: int) -> None:
         """The document has another generation (rule D6): our clients keep what is not saved as a copy."""
