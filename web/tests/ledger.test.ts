@@ -100,6 +100,38 @@ describe('the save state is never ahead of the ack', () => {
     expect(ledger.saveState('open', true)).toBe('saved')
   })
 
+  test('what was refused is carried by an answer that is given before its ack', () => {
+    const ledger = settled()
+    ledger.changed()
+    ledger.sent()
+    ledger.refused(2)
+    ledger.answered(true)
+    expect(ledger.hasRefused).toBe(false)
+    expect(ledger.saveState('open', true)).toBe('saving')
+    ledger.acknowledged(2)
+    expect(ledger.saveState('open', true)).toBe('saving')
+    ledger.acknowledged(3)
+    expect(ledger.saveState('open', true)).toBe('saved')
+  })
+
+  test('what turns out to be refused behind an answer is carried by it, and may be refused with it', () => {
+    const ledger = settled()
+    ledger.changed()
+    ledger.sent()
+    ledger.answered(true)
+    ledger.refused(2)
+    ledger.acknowledged(2)
+    expect(ledger.hasRefused).toBe(false)
+    expect(ledger.outstanding).toBe(1)
+    ledger.refused(3)
+    expect(ledger.saveState('open', true)).toBe('unsaved')
+    ledger.acknowledged(3)
+    expect(ledger.saveState('open', true)).toBe('unsaved')
+    ledger.answered(true)
+    ledger.acknowledged(4)
+    expect(ledger.saveState('open', true)).toBe('saved')
+  })
+
   test('a refused first answer is unsaved although no change was counted', () => {
     const ledger = new Ledger()
     ledger.answered(false)

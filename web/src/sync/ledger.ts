@@ -3,8 +3,17 @@
 import type { SaveState } from './types'
 
 interface Frame {
-  readonly changes: number
+  changes: number
   refused: boolean
+  /** A step 2, which carries again what was refused before it. */
+  readonly isWhole: boolean
+}
+
+/** What a frame carried and was refused is carried again by a later one. */
+const carry = (refused: Frame, by: Frame): void => {
+  by.changes += refused.changes
+  refused.changes = 0
+  refused.refused = false
 }
 
 export class Ledger {
@@ -58,7 +67,7 @@ export class Ledger {
 
   /** A frame with this many of the unsent changes leaves; by default with all. */
   sent(changes = this.#unsent): void {
-    this.#frames.push({ changes, refused: false })
+    this.#frames.push({ changes, refused: false, isWhole: false })
     this.#unsent -= changes
   }
 
@@ -68,16 +77,19 @@ export class Ledger {
    */
   answered(news: boolean): void {
     if (news && this.outstanding === 0) this.#unsent = 1
-    this.#unsent += this.#refused
+    const whole = { changes: this.#unsent + this.#refused, refused: false, isWhole: true }
+    this.#unsent = 0
     this.#refused = 0
     this.#answered = true
-    this.sent()
+    // The server may ask before it has settled what it refused.
+    for (const frame of this.#frames) if (frame.refused) carry(frame, whole)
+    this.#frames.push(whole)
   }
 
   /** The server's step 1 is answered with nothing, since what we have is refused. */
   answeredNothing(): void {
     this.#answered = true
-    this.#frames.push({ changes: 0, refused: false })
+    this.#frames.push({ changes: 0, refused: false, isWhole: false })
   }
 
   /** The first `count` frames of this connection are settled. True when this ack settled something. */
@@ -97,7 +109,12 @@ export class Ledger {
   refused(frameNumber: number): void {
     const index = frameNumber - this.#settled - 1
     const frame = this.#frames[index]
-    if (frame) this.#frames[index] = { changes: Math.max(1, frame.changes), refused: true }
+    if (!frame) return
+    frame.changes = Math.max(1, frame.changes)
+    frame.refused = true
+    // Its question and our answer may have passed this notice on the way.
+    const whole = this.#frames.find(({ isWhole }, at) => isWhole && at > index)
+    if (whole) carry(frame, whole)
   }
 
   /** The server cannot write now, or can again; its next ack says the latter too. */
