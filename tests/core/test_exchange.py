@@ -464,7 +464,45 @@ def test_d8_a_room_that_cannot_save_takes_no_more() -> None:
     assert text_of(exchange) == "hi!?"
 
 
+def test_d8_what_is_here_already_is_not_turned_away_by_a_full_room() -> None:
+    exchange = an_exchange(HI, update(removed=[deletes(5, (0, 1))]), unsaved_bytes=0)
+    ann, ben = joined(exchange, a_session("ann")), joined(exchange, a_session("ben", BEN))
+    exchange.receive(ben, framed(2, one(6, 0, typed("b"))))
+    exchange.flush()
+    ann.outbox.take()
+    exchange.receive(ann, framed(1, update(removed=[deletes(5, (0, 1))])))
+    exchange.receive(ann, framed(1, update(removed=[deletes(5, (1, 1))])))
+    told = notice(ann.outbox.take()[0])
+    assert (told["frame"], told["limit"]) == (2, "max_unsaved_bytes")
+    assert exchange.ask_again() is False
+    commit(exchange)
+    ann.outbox.take()
+    assert exchange.ask_again() is True
+    assert [frame[:2] for frame in ann.outbox.take()] == [b"\x00\x00"]
+    assert exchange.ask_again() is True
+    assert ann.outbox.take() == []
+
+
 # A reader that falls behind
+
+
+def test_d7_a_slow_reader_hears_who_left_meanwhile() -> None:
+    exchange = an_exchange()
+    ann, slow = joined(exchange, a_session("ann")), joined(exchange, a_session("slow", BEN, limit=100))
+    exchange.receive(ann, presence((5, 1, "{}")))
+    exchange.flush()
+    assert slow.outbox.is_stale
+    exchange.drained(slow)
+    slow.outbox.take()
+    exchange.receive(ann, framed(2, one(5, 0, typed("a"))))
+    exchange.flush()
+    assert slow.outbox.is_stale
+    exchange.leave(ann)
+    exchange.flush()
+
+    exchange.drained(slow)
+
+    assert presence((5, 2, "null")) in slow.outbox.take()
 
 
 def test_d7_a_slow_reader_gets_one_diff_and_converges() -> None:
@@ -556,10 +594,11 @@ def test_submitting_an_update_over_rest() -> None:
     assert exchange.submit(BEN, HI) is None
     assert exchange.submit(BEN, update(removed=[deletes(5, (0, 1))])) is not None
     assert exchange.submit(BEN, update(removed=[deletes(5, (0, 1))])) is None
+    assert exchange.submit(BEN, one(8, 0, typed("\r\na\r", after=(5, 1)))) is not None
 
-    assert text_of(exchange) == "i"
-    assert len(ann.outbox.take()) == 2
-    assert commit(exchange) == 2
+    assert text_of(exchange) == "i\na\n"
+    assert len(ann.outbox.take()) == 4  # the last of them makes line feeds of what the one before brought
+    assert commit(exchange) == 4
     with pytest.raises(InvalidInput) as refused:
         exchange.submit(BEN, LATER)
     assert refused.value.field == "update"

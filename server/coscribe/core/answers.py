@@ -30,9 +30,9 @@ class Answers:
         """Our question for what is not here."""
         return encode_step1(encode_state_vector(self._intake.replica.clocks))
 
-    def everyone(self) -> list[bytes]:
-        """All awareness states in one message; none when nobody is here."""
-        message = self._awareness.encode_all()
+    def everyone(self, *, departed: bool = False) -> list[bytes]:
+        """All awareness states in one message, on request with those who left; none when there is nobody."""
+        message = self._awareness.encode_all(departed=departed)
         return [message] if message is not None else []
 
     def presence(self, outbox: Outbox) -> None:
@@ -70,7 +70,8 @@ class Answers:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""
         clocks = {**self._intake.replica.clocks, **outbox.take_missing()}
         outbox.push_answer(_frames(self._intake.replica.diff(encode_state_vector(clocks))))
-        outbox.push_answer(self.everyone())
+        # That somebody left may have been dropped too, and is told once only.
+        outbox.push_answer(self.everyone(departed=True))
 
     def digest(self) -> bytes:
         """What a replica with our state vector must read as."""

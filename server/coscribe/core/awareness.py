@@ -133,9 +133,10 @@ class Awareness:
         self._changed.clear()
         return encode_awareness(entries) if entries else None
 
-    def encode_all(self) -> bytes | None:
-        """The message with everyone's state, None when nobody is here."""
-        entries = [entry for client in self._states if (entry := self._entry(client)) is not None]
+    def encode_all(self, *, departed: bool = False) -> bytes | None:
+        """The message with everyone's state, on request with those who left too; None when there is nobody."""
+        clients = [*self._states, *self._departed] if departed else self._states
+        entries = [entry for client in clients if (entry := self._entry(client)) is not None]
         return encode_awareness(entries) if entries else None
 
     def states(self) -> dict[int, tuple[str, Principal, dict[str, Any]]]:

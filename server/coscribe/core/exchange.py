@@ -313,6 +313,8 @@ class Exchange:
         if not self.intake.apply_if_new(item):
             return None
         self.deliver([item])
+        while found.has_cr and self.normalise():
+            pass
         return item
 
     def acknowledge(self, commits: Sequence[Commit]) -> None:
@@ -337,11 +339,15 @@ class Exchange:
         for session in self.sessions.values():
             session.outbox.push(step1)
 
-    def ask_again(self) -> None:
-        """Ask for what was turned away, once there is room: sooner it would be turned away again."""
+    def ask_again(self) -> bool:
+        """Ask for what was turned away, once there is room: sooner it would be turned away again.
+
+        False while there is something left to ask for.
+        """
         if self._turned_away and not self.intake.is_full:
             self._turned_away = False
             self.ask_all()
+        return not self._turned_away
 
     def tell_digest(self) -> None:
         """Tell our own clients what a replica with our state vector must read as."""

@@ -60,11 +60,13 @@ class Recall:
             check_same(update, first, stored, most=_MOST_STORED)
 
     def is_repetition(self, session: Session, found: Scan) -> bool:
-        """Whether a reader's step 2 tells only deletions that are here: there is nothing to refuse in that (rule P12).
+        """Whether a step 2 tells only deletions that are here: there is nothing to refuse in that (rule P12).
 
-        Raises TooManyThings where there is too much to read.
+        It is looked at where it would be refused: of a reader, and of anybody while the room is full. Raises
+        TooManyThings where there is too much to read.
         """
-        if session.role.includes(Role.EDITOR) or self._intake.news(found):
+        may_change = session.role.includes(Role.EDITOR) and not self._intake.is_full
+        if may_change or self._intake.news(found):
             return False
         self._flush()
         stored = stored_since(self._intake.replica, {})

@@ -168,6 +168,8 @@ class Registry:
         opened = await self._opener.open(document.id, careful=document.id in self._suspects)
         held = _Held(opened.room, opened.tail)
         self._held[document.id] = held
+        # Not left to the callback: whoever waits and finds the room gone again would wait for this without end.
+        self._loading.pop(document.id, None)
         # Whoever asked for it may be gone by now; the first to hold it stops the clock.
         self._expire_later(held, max(self._idle_s, _UNHELD_S))
         if opened.room.seq and not opened.title_by_hand:

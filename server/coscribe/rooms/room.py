@@ -15,6 +15,7 @@ from coscribe.core.replica import EngineFailed
 from coscribe.core.session import Session
 from coscribe.errors import Malformed, Unavailable
 from coscribe.model import Activity, ActivityKind, Place, Principal, Role
+from coscribe.rooms.asking import Asking
 from coscribe.rooms.feed import Feed, TextChange
 from coscribe.rooms.means import Means
 from coscribe.rooms.past import Past
@@ -62,6 +63,7 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._flush_is_due = False
         self._strain = Strain()
+        self._asking = Asking(exchange)
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.replaced, self.fail)
         self._saving = Saving(document_id, self.generation, exchange.intake, listener)
@@ -155,7 +157,8 @@ class Room:
         except Malformed as error:
             session.outbox.close(4400, f"Not a message of this protocol: {error}.")
         except EngineFailed:
-            session.outbox.close(4400, "This change could not be applied.")
+            if self.careful:  # else the one that failed may be somebody else's, taken in with this one
+                session.outbox.close(4400, "This change could not be applied.")
             self.fail()
         if session.is_ours and not was_ours:
             self._greet(session)
@@ -167,6 +170,7 @@ class Room:
             self._soon()
         self._weighing.start()
         self._submit()
+        self._asking.watch()
 
     async def settled(self, session: Session) -> None:
         """Wait until no large update of a session is on its way: its next frame may build on it."""
@@ -349,6 +353,7 @@ class Room:
         self._exchange.intake.close()
         self._submit()
         self._quiet.stop()
+        self._asking.stop()
         self._saving.give_up(reason)
 
     def _rested(self) -> None:

@@ -113,6 +113,7 @@ class Weighing:
                 raise EngineFailed("an update met other content for its clocks half way") from refusal
             self._admission = None
             self._exchange.intake.shut()
+            self._host.changed()  # what others typed meanwhile was kept back with it
             raise
         if self._admission is not admission:
             raise Unavailable(_CLOSING)
