@@ -594,7 +594,7 @@ def test_submitting_an_update_over_rest() -> None:
     assert exchange.submit(BEN, HI) is None
     assert exchange.submit(BEN, update(removed=[deletes(5, (0, 1))])) is not None
     assert exchange.submit(BEN, update(removed=[deletes(5, (0, 1))])) is None
-    assert exchange.submit(BEN, one(8, 0, typed("\r\na\r", after=(5, 1)))) is not None
+    assert exchange.submit(BEN, one(9, 0, typed("\r\na\r", after=(5, 1)))) is not None
 
     assert text_of(exchange) == "i\na\n"
     assert len(ann.outbox.take()) == 4  # the last of them makes line feeds of what the one before brought
