@@ -33,6 +33,8 @@ async def visits(browser: Browser, server: CoscribeServer) -> AsyncIterator[Visi
             return people[-1]
 
         yield visit
+        for person in people:
+            print(await person.last_seen())  # pytest shows it beside a failure
     assert [trouble for person in people for trouble in person.troubles] == []
 
 

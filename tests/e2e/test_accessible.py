@@ -62,7 +62,7 @@ async def test_what_is_not_on_the_server(visit: Visit, scheme: str) -> None:
     await person.see("Everything that was written in this browser is on the server.")
     await _is_clean(person)
     await person.new_document("# Diary\n\nBefore.")
-    await person.context.set_offline(True)
+    await person.goes_offline()
     await person.type(" Offline." * 40)
     await person.until(MAY_LEAVE)
     await person.see("Connection lost.")

@@ -32,8 +32,6 @@ from tests.support.server import CoscribeServer
 
 pytestmark = IN_BROWSER
 
-OFFLINE = "Offline — changes are kept on this device"
-
 
 async def _debugger(person: Visitor) -> CDPSession:
     return await person.context.new_cdp_session(person.page)
@@ -84,8 +82,7 @@ async def test_f18_edits_of_a_day_offline_are_merged(proof: Proof, visit: Visit)
     await ana.new_document("Ana:\nBen:")
     await ben.open_document(ana.document_id)
     await keep_for_offline(ana)
-    await ana.context.set_offline(True)
-    await expect(ana.status).to_have_text(OFFLINE)
+    await ana.goes_offline()
     for person, line in ((ana, "Ana:"), (ben, "Ben:")):
         await person.put_caret(line)
     await asyncio.gather(*(_edit(person, edits // 2) for person in (ana, ben)))
@@ -145,8 +142,7 @@ async def test_f19_killed_browser_sends_what_it_had(proof: Proof, own_server: Co
             else:
                 document_id = await person.new_document()
             await person.press("Control+End")
-            await person.context.set_offline(True)
-            await expect(person.status).to_have_text(OFFLINE)
+            await person.goes_offline()
             for _ in range(5):
                 word = ledger.next_word("ana")
                 ledger.typed("ana", word)

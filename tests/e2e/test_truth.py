@@ -21,7 +21,7 @@ async def test_offline_without_storage_does_not_claim_a_copy_on_this_device(visi
         person.expects_silence_of_server()
         await person.context.add_init_script(storage)
         await person.new_document("kept by the server")
-        await person.context.set_offline(True)
+        await person.goes_offline()
         await person.type(" and not here")
         await expect(person.status).to_have_text("Offline — changes are in this window only")
         await person.see("Keep this window open: this browser does not keep your changes.")
@@ -63,7 +63,7 @@ async def test_access_removed_while_away_is_not_called_trash_and_the_words_stay(
     document_id = await owner.new_document("shared")
     await guest.open_document(document_id)
     await guest.press("Control+End")
-    await guest.context.set_offline(True)
+    await guest.goes_offline()
     await guest.type(" offline words")
     answer = await owner.context.request.patch(
         f"{owner.url}/api/v1/documents/{document_id}",

@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Playwright, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Frame,
+    Locator,
+    Page,
+    Playwright,
+    expect,
+)
 
 WEB = Path(__file__).parents[2] / "server" / "coscribe" / "web"
 # Marks for a module: the browser lives in one event loop for the whole run.
@@ -93,14 +104,20 @@ class Visitor:
         self.url = url
         self.troubles: list[str] = []
         self._expected: list[re.Pattern[str]] = []
+        self._latest: str | None = None
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.troubles.append(f"uncaught: {error}"))
         page.on("dialog", self._asked)
+        page.on("framenavigated", self._went)
         page.set_default_timeout(WITHIN_MS)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(one.search(message.text) for one in self._expected):
             self.troubles.append(f"{message.type}: {message.text}")
+
+    def _went(self, frame: Frame) -> None:
+        document = re.search(r"/d/([^/?#]+)", frame.url)
+        self._latest = document[1] if document else self._latest
 
     async def _asked(self, dialog: Dialog) -> None:
         self.troubles.append(f"dialog: {dialog.type} {dialog.message}")
@@ -113,6 +130,11 @@ class Visitor:
     def expects_silence_of_server(self) -> None:
         """The browser itself reports requests that nobody answers."""
         self.expects(r"net::ERR_", r"WebSocket connection to .* failed", r"Find and replace could not be loaded")
+
+    async def goes_offline(self) -> None:
+        """Take the network away and wait until the page knows: what is typed before may still be sent."""
+        await self.context.set_offline(True)
+        await expect(self.status).to_have_text(re.compile("^Offline — "))
 
     async def hears_of_the_network(self) -> None:
         """What the browser tells a page when the network is there again: it need not wait for its next attempt."""
@@ -230,6 +252,17 @@ class Visitor:
         answer = await self.context.request.get(address)
         assert answer.ok, f"{answer.status} {await answer.text()}"
         return (await answer.body()).decode()
+
+    async def last_seen(self) -> str:
+        """What stands on the page, and of its latest document on the server; for whoever reads why a test failed."""
+        shown: list[object] = [self.page.url]
+        for look in (self.page.evaluate("document.body.innerText"), self.stored(self._latest)):
+            try:
+                async with asyncio.timeout(2):  # a frozen page answers nothing
+                    shown.append((await look)[:2_000])
+            except (AssertionError, Error, TimeoutError) as error:
+                shown.append(f"({str(error)[:200]})")
+        return "\n".join(map(str, shown))
 
     async def see_named(self, title: str) -> None:
         """Wait until the server has taken the title from the text, about a second after the last change."""
