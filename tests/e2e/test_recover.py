@@ -215,7 +215,8 @@ async def test_another_principal_in_the_same_browser_sends_what_was_left(visit: 
 async def test_purged_document_leaves_what_the_server_never_had(visit: Visit, proof: Proof) -> None:
     owner, guest = await visit(), await visit()
     guest.expects_silence_of_server()
-    guest.expects(r"status of 404")
+    for person in (owner, guest):
+        person.expects(r"status of 404")
     document_id = await owner.new_document("shared")
     await guest.open_document(document_id)
     await guest.press("Control+End")
