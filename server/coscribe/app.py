@@ -15,11 +15,12 @@ import structlog
 from fastapi import FastAPI
 
 from coscribe.api import metrics as metrics_route
-from coscribe.api import socket
 from coscribe.api.access_log import AccessLog
 from coscribe.api.assets import WebBuild
 from coscribe.api.gates import Gates
 from coscribe.api.headers import SecurityHeaders
+from coscribe.api.lines import Lines
+from coscribe.api.pace import Rates
 from coscribe.api.pages import add_pages
 from coscribe.api.rest import TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
@@ -91,7 +92,6 @@ def create_app(
         redoc_url=None,
     )
     add_rest(app)
-    app.include_router(socket.router)
     app.include_router(metrics_route.router)
     if web is not None:
         add_pages(app, web)
@@ -118,6 +118,7 @@ async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics | No
         finally:
             stop.set()
             await asyncio.gather(closing, patrol, watchdog)
+            await wiring.lines.close()
     finally:
         await database.close()
 
@@ -189,6 +190,8 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         health=SqlHealth(database),
         watchdog=Watchdog(settings, registry, watch),
         gates=Gates(settings, watch),
+        lines=Lines(settings.keepalive_s),
+        rates=Rates(settings),
         buffers=Buffers(settings.max_outbox_total_bytes),
         unsaved=unsaved,
         metrics=metrics,

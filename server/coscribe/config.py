@@ -90,13 +90,15 @@ class Settings(BaseSettings):
 
     # Rates
     max_messages_per_s: int = Field(
-        200, ge=1, description="Messages a second of one socket, five times as many at once; more are read more slowly."
+        4000,
+        ge=1,
+        description="Messages a second of one socket, five times as many at once; more are read more slowly.",
     )
     max_bytes_per_s: int = Field(
         2**20, ge=2**16, description="Bytes a second of one socket, two largest messages at once; more are read slowly."
     )
     max_messages_per_principal_per_s: int = Field(
-        1000, ge=1, description="Messages a second of all sockets of one guest or token, five times as many at once."
+        20000, ge=1, description="Messages a second of all sockets of one guest or token, five times as many at once."
     )
     max_writes_per_s: int = Field(
         50, ge=1, description="REST requests a second that change something, a caller; ten times as many at once."

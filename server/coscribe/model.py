@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -93,8 +93,8 @@ class Document:
     trashed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+# These two are made by the ten thousand a second; a frozen dataclass takes twice as long.
+class NewEntry(NamedTuple):
     """An accepted update on its way to the log: the client's raw bytes (rule D2)."""
 
     principal_id: str
@@ -103,8 +103,7 @@ class NewEntry:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One committed row of the update log."""
 
     seq: int

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from tests.contracts.values import NOW, after, an_entry, stored
 
 from coscribe.errors import Unavailable
-from coscribe.model import Append
+from coscribe.model import Append, Appended, Unstored
 from coscribe.ports import DocumentChanges, DocumentQuery
 from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
@@ -102,3 +102,16 @@ async def test_the_patrol_passes_a_document_whose_numbers_are_none(sqlite: Datab
     found = await SqlArchive(sqlite).backlog(after_id="", limit=5)
 
     assert [(backlog.place.document_id, backlog.seq) for backlog in found] == [(rotten.id, 0), (good.id, 0)]
+
+
+@pytest.mark.parametrize(("column", "value"), [("seq", "'12.5.1'"), ("seq", "x'ff'"), ("generation", "x'ff'")])
+async def test_numbers_that_are_none_keep_no_other_document_from_being_stored(
+    sqlite: Database, column: str, value: str
+) -> None:
+    rotten, good = await stored(sqlite), await stored(sqlite)
+    await rot(sqlite, rotten.id, column, value)
+
+    answers = await SqlUpdateLog(sqlite).append([Append(made.id, 1, (an_entry(),)) for made in (rotten, good)])
+
+    assert isinstance(answers[0], Unstored)
+    assert answers[1] == Appended(1)

@@ -17,6 +17,8 @@ from coscribe.model import SERVER, Role
 
 HI = one(5, 0, typed("hi"))
 MORE = one(5, 2, typed("!", after=(5, 1)))
+# Both as one update: the second continues the first.
+TOGETHER = one(5, 0, typed("hi!"))
 LATER = one(5, 3, typed("?", after=(5, 2)))
 
 
@@ -121,7 +123,7 @@ def test_an_update_goes_to_everyone_else_and_is_acked_after_the_commit() -> None
 
     assert text_of(exchange) == "hi!"
     assert str(exchange.intake.text) == ""
-    assert ben.outbox.take() == [framed(2, HI), framed(2, MORE)]
+    assert ben.outbox.take() == [framed(2, TOGETHER)]  # rule P17
     assert ann.outbox.take() == []  # rule D3: never before the commit
     assert commit(exchange) == 2
     assert ann.outbox.take() == [b"\x71\x02\x02"]

@@ -31,6 +31,10 @@ class Page:
         self._follow = follow
         self._left = 1
 
+    @property
+    def has_more(self) -> bool:
+        return self.take_append() is not None
+
     def take_append(self) -> Append | None:
         if not self._left:
             return None

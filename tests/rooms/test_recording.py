@@ -275,6 +275,10 @@ class SickRoom:
         self.document_id = append.document_id
         self._append: Append | None = append
 
+    @property
+    def has_more(self) -> bool:
+        return self.take_append() is not None
+
     def take_append(self) -> Append | None:
         return self._append
 

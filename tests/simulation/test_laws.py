@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from tests.simulation.lives import live
@@ -39,7 +38,7 @@ def lose_a_commit(patch: Patch) -> None:
     def losing(log: MemoryLog, batches: list[object]) -> int:
         first = commit(log, batches)  # type: ignore[arg-type]
         if first > 5:
-            log.entries[-1] = replace(log.entries[-1], payload=EMPTY_UPDATE)
+            log.entries[-1] = log.entries[-1]._replace(payload=EMPTY_UPDATE)
         return first
 
     patch.setattr(MemoryLog, "commit", losing)

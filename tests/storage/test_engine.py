@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.dialects import sqlite
 
 from coscribe.errors import InvalidInput
-from coscribe.storage.checksums import checksum
+from coscribe.model import Entry, NewEntry, Place
+from coscribe.storage.checksums import checksum, entry_checksum, entry_checksums, segment_checksum, snapshot_checksum
 from coscribe.storage.engine import Database, parse_url
 from coscribe.storage.tables import UtcDateTime
 
@@ -63,3 +64,13 @@ def test_the_checksum_sees_every_flipped_bit() -> None:
     assert {len(found) for found in sums} == {8}
     # The algorithm is part of what is stored: changing it would make every row look damaged.
     assert checksum(b"").hex() == "e4a6a0577479b2b4"
+
+
+def test_checksums_of_rows_are_those_of_every_row_that_was_ever_stored() -> None:
+    place, at = Place("d" * 22, 3), datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
+    entry = Entry(12, "né\ud800", "s9", at, bytes(range(256)))
+
+    assert entry_checksum(place, entry).hex() == "0280ee5f09d22ddb8c"
+    assert entry_checksums(place, 11, [NewEntry(*entry[1:])] * 2)[1] == entry_checksum(place, entry)
+    assert snapshot_checksum(place, 12, "yjs-v1+zstd", b"state").hex() == "029bafa2270717dd33"
+    assert segment_checksum(place, (1, 12), "c", b"payload").hex() == "02c41aabd4a970e02e"

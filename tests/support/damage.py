@@ -91,7 +91,7 @@ def _poisoned(file: sqlite3.Connection, row: Row) -> Row:
     if row.table != "segments":
         return _sealed(file, row, BOMB)
     entries = unpack(row.payload)
-    return _sealed(file, row, pack([replace(entries[0], payload=BOMB), *entries[1:]]))
+    return _sealed(file, row, pack([entries[0]._replace(payload=BOMB), *entries[1:]]))
 
 
 Damage = Callable[[sqlite3.Connection, Row, random.Random], Row]

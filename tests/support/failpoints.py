@@ -7,10 +7,13 @@ count-th time.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import signal
+import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +21,15 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from coscribe.rooms.recorder import Recorder
-from coscribe.storage import appending
+from coscribe.storage import appending_sqlite
 from coscribe.storage.archive import SqlArchive
+from coscribe.storage.engine import Database
 from coscribe.storage.update_log import SqlUpdateLog
 
 
 @dataclass(frozen=True)
 class Place:
-    """Before or after a coroutine function of the product."""
+    """Before or after a function of the product, a coroutine function or a plain one."""
 
     owner: Any
     function: str
@@ -34,8 +38,8 @@ class Place:
 
 PLACES = {
     "before-transaction": Place(SqlUpdateLog, "append", before=True),
-    "inside-transaction": Place(appending, "_insert_entries"),
-    "before-commit": Place(appending, "insert_activities"),
+    "inside-transaction": Place(appending_sqlite, "_insert_entries"),
+    "before-commit": Place(appending_sqlite, "_insert_activities"),
     "between-commit-and-ack": Place(SqlUpdateLog, "append"),
     "before-snapshot": Place(SqlUpdateLog, "store_snapshot", before=True),
     "after-snapshot": Place(SqlUpdateLog, "store_snapshot"),
@@ -66,7 +70,24 @@ def arm_by(file: Path) -> None:
     passed: Counter[tuple[str, int]] = Counter()
     for name, place in PLACES.items():
         wrap(place, functools.partial(_die_at, name, file, passed))
-    event.listen(Engine, "commit", lambda _: _die_at(ANY_COMMIT, file, passed))
+    at_commit = functools.partial(_die_at, ANY_COMMIT, file, passed)
+    event.listen(Engine, "commit", lambda _: at_commit())
+    _end_writes_here_with(at_commit)
+
+
+def _end_writes_here_with(at: Callable[[], None]) -> None:
+    """Call `at` as the last thing before the commits of which SQLAlchemy knows nothing."""
+    original = Database.write_here
+
+    async def write_here(self: Database, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        def ended(connection: sqlite3.Connection) -> Any:
+            result = work(connection)
+            at()
+            return result
+
+        return await original(self, ended)
+
+    Database.write_here = write_here  # type: ignore[method-assign]
 
 
 def _die_at(name: str, file: Path, passed: Counter[tuple[str, int]]) -> None:
@@ -80,15 +101,26 @@ def _die_at(name: str, file: Path, passed: Counter[tuple[str, int]]) -> None:
 
 def wrap(place: Place, at: Callable[[], None]) -> None:
     """Call `at` whenever a place is passed."""
-    original: Callable[..., Awaitable[Any]] = getattr(place.owner, place.function)
+    original: Callable[..., Any] = getattr(place.owner, place.function)
+    wrapped = _around(original, at, before=place.before)
+    setattr(place.owner, place.function, functools.wraps(original)(wrapped))
 
-    @functools.wraps(original)
-    async def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if place.before:
-            at()
-        result = await original(*args, **kwargs)
-        if not place.before:
-            at()
-        return result
 
-    setattr(place.owner, place.function, wrapped)
+def _around(original: Callable[..., Any], at: Callable[[], None], *, before: bool) -> Callable[..., Any]:
+    @contextmanager
+    def passed() -> Iterator[None]:
+        if before:
+            at()
+        yield
+        if not before:
+            at()
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with passed():
+            return original(*args, **kwargs)
+
+    async def wrapped_coroutine(*args: Any, **kwargs: Any) -> Any:
+        with passed():
+            return await original(*args, **kwargs)
+
+    return wrapped_coroutine if inspect.iscoroutinefunction(original) else wrapped

@@ -13,15 +13,21 @@ _log = structlog.get_logger(__name__)
 _QUIET = ("/assets/", "/health/")
 
 
+def tell_socket(path: str, status: int, began_at: float, client: str | None) -> None:
+    """Write a socket down that has ended, or was refused; `status` is its close code or the HTTP status."""
+    seconds = round(time.monotonic() - began_at, 4)
+    _log.info("socket", method="WS", path=path, status=status, seconds=seconds, client=client)
+
+
 class AccessLog:
-    """Writes down method, path, status and seconds when a response has ended or a socket is closed."""
+    """Writes down method, path, status and seconds when a response has ended."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or socket."""
-        if scope["type"] == "lifespan":
+        """Serve one request."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status = 0
@@ -39,12 +45,8 @@ class AccessLog:
 
 
 def _status(message: Message) -> int:
-    """The HTTP status or close code that a message carries, 0 when it carries none."""
-    if message["type"] == "http.response.start":
-        return int(message["status"])
-    if message["type"] == "websocket.close":
-        return int(message.get("code", 1000))
-    return 0
+    """The HTTP status that a message carries, 0 when it carries none."""
+    return int(message["status"]) if message["type"] == "http.response.start" else 0
 
 
 def _write(scope: Scope, status: int, seconds: float) -> None:
@@ -53,8 +55,8 @@ def _write(scope: Scope, status: int, seconds: float) -> None:
         return
     client = scope.get("client")
     _log.info(
-        "request" if scope["type"] == "http" else "socket",
-        method=scope.get("method", "WS"),
+        "request",
+        method=scope["method"],
         path=path,
         status=status,
         seconds=round(seconds, 4),

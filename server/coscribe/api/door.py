@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from coscribe.api.gates import RETRY_AFTER_S, Addresses
-from coscribe.api.http_connection import CuttableHttp, CuttableWebSocket
+from coscribe.api.http_connection import CuttableHttp
 from coscribe.api.problems import problem_of
 from coscribe.config import Settings
 from coscribe.errors import Unavailable
@@ -78,12 +78,12 @@ class Door:
         self._metrics.gauge(connections=self._open)
 
     def protocols(self) -> dict[str, Any]:
-        """The arguments `http` and `ws` of uvicorn's configuration."""
-        return {"http": partial(GuardedHttp, self), "ws": partial(GuardedWebSocket, self)}
+        """The arguments `http` and `ws` of uvicorn's configuration; the second only says that there are WebSockets."""
+        return {"http": partial(GuardedHttp, self), "ws": GuardedHttp}
 
 
 class GuardedHttp(CuttableHttp):
-    """A connection until it is upgraded."""
+    """A connection that was let in, or is turned away."""
 
     def __init__(self, door: Door, **given: Any) -> None:
         super().__init__(**given)
@@ -106,9 +106,13 @@ class GuardedHttp(CuttableHttp):
         """The connection is gone."""
         super().connection_lost(exc)
         if self._limit is None:
-            self._door.leave(self.client[0] if self.client else None)
+            self.left()
         else:
             self._door.telling -= 1
+
+    def left(self) -> None:
+        """One connection less."""
+        self._door.leave(self.client[0] if self.client else None)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come; who is turned away hears why."""
@@ -117,19 +121,6 @@ class GuardedHttp(CuttableHttp):
         elif not self.transport.is_closing():
             self.transport.write(_refusal(self._limit))
             self.transport.close()
-
-
-class GuardedWebSocket(CuttableWebSocket):
-    """A connection from its upgrade on: it was let in before."""
-
-    def __init__(self, door: Door, **given: Any) -> None:
-        super().__init__(**given)
-        self._door = door
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
-        super().connection_lost(exc)
-        self._door.leave(self.client[0] if self.client else None)
 
 
 def _refusal(limit: str) -> bytes:

@@ -10,7 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import HTTPConnection
@@ -67,26 +67,49 @@ class Places:
         self._says = says
         self._taken: Counter[str] = Counter()
 
-    @contextmanager
-    def one(self, key: str | None) -> Iterator[None]:
-        """Hold one while inside; raises Unavailable when all of the key's are taken."""
-        if key is None:
-            yield
-            return
+    def take(self, key: str) -> None:
+        """Take one; raises Unavailable when all of the key's are taken."""
         if self._taken[key] >= self._most:
             raise Unavailable(self._says, retry_after_s=RETRY_AFTER_S, limit=self._limit)
         self._taken[key] += 1
-        try:
-            yield
-        finally:
-            self._taken[key] -= 1
-            if not self._taken[key]:
-                del self._taken[key]
+
+    def give_back(self, key: str) -> None:
+        """Give one back."""
+        self._taken[key] -= 1
+        if not self._taken[key]:
+            del self._taken[key]
 
     @property
     def taken(self) -> int:
         """How many are open."""
         return self._taken.total()
+
+
+class Place:
+    """What one connection has taken; `leave` gives it back, and so does the end of a `with`."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[Places, str]] = []
+
+    def take(self, places: Places, key: str | None) -> None:
+        """Take one more, where the key counts. Raises Unavailable."""
+        if key is not None:
+            places.take(key)
+            self._taken.append((places, key))
+
+    def leave(self) -> None:
+        """Give all of it back."""
+        taken, self._taken = self._taken, []
+        for places, key in taken:
+            places.give_back(key)
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
 
 class Gates:
@@ -123,14 +146,12 @@ class Gates:
     @contextmanager
     def reader(self, connection: HTTPConnection, caller: Caller) -> Iterator[None]:
         """The place of an event stream or a long poll; raises Unavailable."""
-        with self._held((self._readers, ""), (self._own_readers, _id_of(caller)), self._address(connection)):
+        with self._place((self._readers, ""), (self._own_readers, _id_of(caller)), self._address(connection)):
             yield
 
-    @contextmanager
-    def socket(self, connection: HTTPConnection, caller: Caller) -> Iterator[None]:
-        """The place of a socket; raises Unavailable."""
-        with self._held((self._own_sockets, _id_of(caller)), self._address(connection)):
-            yield
+    def socket(self, connection: HTTPConnection, caller: Caller) -> Place:
+        """The place of a socket, until it is left; raises Unavailable."""
+        return self._place((self._own_sockets, _id_of(caller)), self._address(connection))
 
     def require_place(self, sessions: int) -> None:
         """Whether a document with so many sessions takes one more; raises Unavailable."""
@@ -142,16 +163,16 @@ class Gates:
     def _address(self, connection: HTTPConnection) -> tuple[Places, str | None]:
         return self._by_address, self.addresses.of(connection)
 
-    @contextmanager
-    def _held(self, *wanted: tuple[Places, str | None]) -> Iterator[None]:
-        with ExitStack() as held:
-            try:
-                for places, key in wanted:
-                    held.enter_context(places.one(key))
-            except Unavailable as error:
-                self._watch("refused", limit=error.limit)
-                raise
-            yield
+    def _place(self, *wanted: tuple[Places, str | None]) -> Place:
+        place = Place()
+        try:
+            for places, key in wanted:
+                place.take(places, key)
+        except Unavailable as error:
+            place.leave()
+            self._watch("refused", limit=error.limit)
+            raise
+        return place
 
     def messages(self, connection: HTTPConnection, caller: Caller) -> Meter | None:
         """What all sockets of the caller send together; None where the caller stands for many."""

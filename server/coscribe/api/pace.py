@@ -12,27 +12,31 @@ from coscribe.rooms.registry import Watcher
 _BURST_S = 5
 # Shorter waits are saved up: a timer for each message would cost more than the message.
 _LEAST_WAIT_S = 0.02
-# What one socket may have done, in ordinary messages of a millisecond each, before others are served: the bursts of ten
-# sockets that made a text expensive held everybody up for 11 s.
-_MOST_A_TURN = 8.0
 # Who was held back all this time without a pause is no person and no careful script. Below the ping timeout of 20 s and
 # its period of 20 s together: he is told so, and does not just vanish behind his own backlog.
 _FLOOD_S = 30.0
 
 
+class Rates:
+    """The rates that all sockets of a server share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.messages = Rate(settings.max_messages_per_s, settings.max_messages_per_s * _BURST_S)
+        self.bytes = Rate(settings.max_bytes_per_s, 2 * settings.max_frame_bytes)
+
+
 class Pace:
     """One socket's pace. `shared` is what all sockets of its principal send together."""
 
-    def __init__(self, settings: Settings, shared: Meter | None, watch: Watcher) -> None:
-        messages = Rate(settings.max_messages_per_s, settings.max_messages_per_s * _BURST_S)
-        size = Rate(settings.max_bytes_per_s, 2 * settings.max_frame_bytes)
-        self._messages = Meter(messages)
-        self._bytes = Meter(size)
+    __slots__ = ("_bytes", "_flooded", "_held_since", "_messages", "_shared", "_watch")
+
+    def __init__(self, rates: Rates, shared: Meter | None, watch: Watcher) -> None:
+        self._messages = Meter(rates.messages)
+        self._bytes = Meter(rates.bytes)
         self._shared = shared
         self._watch = watch
         self._held_since: float | None = None
         self._flooded = False
-        self._turn = 0.0
 
     @property
     def is_flooded(self) -> bool:
@@ -40,7 +44,7 @@ class Pace:
         return self._flooded
 
     def spend(self, size: int, cost: float = 1.0) -> float:
-        """Count a message of so many bytes that costs as much as so many ordinary ones.
+        """Count messages of so many bytes that cost as much as so many ordinary ones.
 
         Gives the seconds to wait before the next one is read.
         """
@@ -54,14 +58,6 @@ class Pace:
         limit = max(waits, key=waits.__getitem__)
         self._note(limit, now)
         return waits[limit] if waits[limit] >= _LEAST_WAIT_S else 0.0
-
-    def ends_turn(self, cost: float) -> bool:
-        """Whether others are to be served before the next message, after one of this cost."""
-        self._turn += cost
-        if self._turn < _MOST_A_TURN:
-            return False
-        self._turn = 0.0
-        return True
 
     def _note(self, limit: str, now: float) -> None:
         if self._held_since is None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Receive, Scope, Send
 
 from coscribe.api import documents, events, health, links, me, text, updates
 from coscribe.api.bodies import BodyLimit, BodyTooLarge, on_body_too_large
 from coscribe.api.openapi import PROBLEM_SCHEMA, problems
 from coscribe.api.problems import HANDLERS
+from coscribe.api.socket import socket
 
 PREFIX = "/api/v1"
 
@@ -29,7 +31,17 @@ _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 class Application(FastAPI):
-    """FastAPI whose OpenAPI document knows problem details and the two ways to say who one is."""
+    """FastAPI whose OpenAPI document knows problem details and the two ways to say who one is.
+
+    WebSockets go past its middleware and routes, which take 0.4 ms for each.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or take a socket."""
+        if scope["type"] == "websocket":
+            await socket(scope)
+        else:
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document."""

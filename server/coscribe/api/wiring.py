@@ -14,6 +14,8 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from coscribe.api.gates import Gates
+from coscribe.api.lines import Lines
+from coscribe.api.pace import Rates
 from coscribe.config import Settings
 from coscribe.core.buffers import Buffers
 from coscribe.core.tally import Tally
@@ -45,6 +47,8 @@ class Wiring:
     health: Health
     watchdog: Watchdog
     gates: Gates
+    lines: Lines
+    rates: Rates
     buffers: Buffers
     unsaved: Tally
     metrics: Metrics

@@ -66,7 +66,7 @@ class Admission:
             raise EngineFailed("a piece of an examined update does not fit")
         self._has_cr = self._has_cr or item.scan.has_cr
         if exchange.intake.apply_if_new(item):
-            exchange.deliver([item])
+            exchange.deliver(item)
             self.last = item
         return True
 

@@ -6,12 +6,13 @@ with a higher clock so that nobody's copy of it runs out (30 s in y-protocols) w
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from coscribe.core.protocol import AwarenessEntry, encode_awareness
-from coscribe.core.strict_json import depth, parse
+from coscribe.core.strict_json import is_deeper, parse
 from coscribe.model import Principal
 
 MAX_STATE_BYTES = 4096
@@ -37,6 +38,7 @@ class _State:
     sent: int
     raw: str
     fields: dict[str, Any] | None = None
+    user: bytes = b""
 
 
 class Awareness:
@@ -64,6 +66,20 @@ class Awareness:
                 self._claim(session_id, principal, entry, state)
             elif mine == entry.client and state is not None:
                 self._renew(state, entry)
+
+    def renew(self, session_id: str, client: int, clock: int, raw: bytes) -> bool:
+        """Take a newer state of a client that is the session's; False, and nothing happens, for anything else."""
+        state = self._states.get(client)
+        if state is None or state.session_id != session_id or not state.heard < clock <= _MAX_CLOCK:
+            return False
+        if len(raw) > MAX_STATE_BYTES:
+            return False
+        try:
+            told = raw.decode()
+        except UnicodeDecodeError:
+            return False
+        self._renew(state, AwarenessEntry(client, clock, told))
+        return True
 
     def _may_claim(self, entry: AwarenessEntry, state: _State | None, principal: Principal) -> bool:
         if entry.state == "null":
@@ -115,7 +131,7 @@ class Awareness:
         """Show a principal's new name and colour on all its states."""
         for client, state in self._states.items():
             if state.principal.id == principal.id:
-                state.principal = principal
+                state.principal, state.user = principal, b""
                 state.sent += 1
                 self._changed[client] = None
 
@@ -155,8 +171,10 @@ class Awareness:
         fields = _fields(state)
         if fields is None:
             return AwarenessEntry(client, state.sent, "null")
-        stamped = {**fields, "user": user_of(state.principal)}
-        return AwarenessEntry(client, state.sent, json.dumps(stamped, ensure_ascii=False, separators=(",", ":")))
+        state.user = state.user or to_json(user_of(state.principal))
+        own = {name: value for name, value in fields.items() if name != "user"}
+        told = to_json(own)[:-1] + (b',"user":' if own else b'"user":') + state.user + b"}"
+        return AwarenessEntry(client, state.sent, told.decode())
 
 
 def user_of(principal: Principal) -> dict[str, str]:
@@ -180,12 +198,19 @@ def _light(colour: str) -> str:
 def _fields(state: _State) -> dict[str, Any] | None:
     """Parse a state once, when it is told; only the newest of a turn is. None for one that left or is no state."""
     if state.fields is None and state.raw != "null":
-        try:
-            parsed = parse(state.raw)
-        except ValueError:
-            parsed = None
-        if isinstance(parsed, dict) and depth(parsed) <= _MAX_DEPTH:
-            state.fields = parsed
-        else:
+        state.fields = _parsed(state.raw)
+        if state.fields is None:
             state.raw = "null"
     return state.fields
+
+
+def _parsed(raw: str) -> dict[str, Any] | None:
+    try:
+        parsed = from_json(raw, allow_inf_nan=False)  # six times as fast as json.loads
+        if not isinstance(parsed, dict) or is_deeper(parsed, _MAX_DEPTH):
+            return None
+        if b"Infinity" in to_json(parsed):
+            parse(raw)  # refuses 1e999, which is no infinity before it is read
+    except ValueError:
+        return None
+    return parsed

@@ -8,11 +8,12 @@ durable, and when, is Intake's; acks follow it (rule D3).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coscribe.core.answers import Answers
 from coscribe.core.awareness import Awareness
+from coscribe.core.express import Express
 from coscribe.core.intake import Accepted, Commit, Intake
 from coscribe.core.line_ends import line_ends
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
@@ -32,7 +33,7 @@ from coscribe.core.session import (
 )
 from coscribe.core.shelf import needed
 from coscribe.core.splices import Splice
-from coscribe.core.update import TooManyThings, scan
+from coscribe.core.update import Span, TooManyThings, scan
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Principal, Role
 
@@ -76,6 +77,7 @@ class Exchange:
         self.answers = Answers(intake, self.awareness)
         self.loads = deque[Load]()
         self.recall = Recall(intake, self.flush)
+        self._express = Express(intake, self.awareness)
 
     def join(self, session: Session) -> None:
         """Begin a conversation: our step 1 (how offline edits come in) and everyone's awareness."""
@@ -88,9 +90,21 @@ class Exchange:
         for table in (self.sessions, self._owed, self._holding):
             table.pop(session.id, None)
         self.awareness.leave(session.id)
+        self._express.forget(session.id)
 
-    def receive(self, session: Session, frame: bytes) -> None:
-        """Take one frame. Raises Malformed and EngineFailed; the rest is answered in the session's outbox."""
+    def receive(self, session: Session, frame: bytes) -> bool:
+        """Take one frame; True where nothing but a flush can be left to do, as for nearly all of them.
+
+        Raises Malformed and EngineFailed; the rest is answered in the session's outbox.
+        """
+        if self._express.take(session, frame):
+            if session.is_owed:
+                self._owed[session.id] = session
+            return True
+        self._receive(session, frame)
+        return False
+
+    def _receive(self, session: Session, frame: bytes) -> None:
         match session.receive(frame):
             case Offered() as offer:
                 self._owed[session.id] = session
@@ -190,7 +204,7 @@ class Exchange:
         # A step 2 of deletions only: it names every deletion its sender knows, and mostly we know them all.
         self.flush()
         if self.intake.apply_if_new(item):
-            self.deliver([item])
+            self.deliver(item)
         offer.slot.ticket = self.intake.tickets
         self.settle(session)
 
@@ -234,7 +248,8 @@ class Exchange:
         """Apply and deliver what was accepted since the last flush. Raises EngineFailed: the room is over."""
         while self.intake.has_accepted or self._has_news:
             accepted = self.intake.apply()
-            self.deliver(accepted)
+            if accepted:
+                self._deliver_together(accepted)
             while any(item.scan.has_cr for item in accepted) and self.normalise():
                 pass
             self._has_news = False
@@ -250,14 +265,34 @@ class Exchange:
                 session.outbox.share(message)
             self.presence_told()
 
-    def deliver(self, accepted: Iterable[Accepted]) -> None:
-        """Give what was applied to everybody but its author."""
+    def _deliver_together(self, accepted: Sequence[Accepted]) -> None:
+        """Give what one transaction took in to everybody, in one frame (rule P17).
+
+        Its authors get it too where they are several: leaving his part out for each would be as many frames as people.
+        """
+        if len(accepted) == 1:
+            self.deliver(accepted[0])
+            return
+        first: dict[int, Span] = {}
         for item in accepted:
-            self._has_news = True
-            frame = encode_update(item.update)
-            for session in self.sessions.values():
-                if session.id != item.session_id:
-                    session.outbox.share(frame, item.scan.structs)
+            for span in item.scan.structs:
+                if span.client not in first or span.start < first[span.client].start:
+                    first[span.client] = span
+        author = accepted[0].session_id
+        if any(item.session_id != author for item in accepted):
+            author = ""
+        self._share(self.intake.replica.told, tuple(first.values()), author)
+
+    def deliver(self, item: Accepted) -> None:
+        """Give what was applied to everybody but its author."""
+        self._share(item.update, item.scan.structs, item.session_id)
+
+    def _share(self, update: bytes, spans: Sequence[Span], author: str) -> None:
+        self._has_news = True
+        frame = encode_update(update)
+        for session in self.sessions.values():
+            if session.id != author:
+                session.outbox.share(frame, spans)
 
     def normalise(self) -> bool:
         """Turn CR LF and CR, which a stock client may bring, into LF by an edit of the server's own (rule D12).
@@ -266,7 +301,7 @@ class Exchange:
         """
         splices = line_ends(self.intake.replica.text)
         if splices:
-            self.deliver([self.intake.write(SERVER, splices, REST_SESSION)])
+            self.deliver(self.intake.write(SERVER, splices, REST_SESSION))
         return bool(splices)
 
     def edit(self, author: Principal, plan: Plan, *, expect_seq: int | None = None) -> Accepted | None:
@@ -282,7 +317,7 @@ class Exchange:
             return None
         self.intake.check_write(splices)
         item = self.intake.write(author, splices, REST_SESSION)
-        self.deliver([item])
+        self.deliver(item)
         return item
 
     def expect(self, seq: int | None) -> None:
@@ -312,7 +347,7 @@ class Exchange:
         self.intake.check(item)
         if not self.intake.apply_if_new(item):
             return None
-        self.deliver([item])
+        self.deliver(item)
         while found.has_cr and self.normalise():
             pass
         return item

@@ -12,15 +12,19 @@ class Rate:
     per_s: float
     burst: float
 
+    @property
+    def burst_s(self) -> float:
+        """How long the burst lasts at the rate."""
+        return self.burst / self.per_s
+
 
 class Meter:
     """What one of those who are measured has spent. Times are seconds of any clock that never goes back."""
 
-    __slots__ = ("_burst_s", "_per_s", "_rested_at")
+    __slots__ = ("_rate", "_rested_at")
 
     def __init__(self, rate: Rate) -> None:
-        self._per_s = rate.per_s
-        self._burst_s = rate.burst / rate.per_s
+        self._rate = rate
         # When all that was spent is made good again.
         self._rested_at = float("-inf")
 
@@ -31,8 +35,8 @@ class Meter:
     def spend(self, cost: float, now: float) -> float:
         """Spend, also what is not there; gives the seconds until the debt is paid, 0 without one."""
         since = self._rested_at if self._rested_at > now else now
-        self._rested_at = since + cost / self._per_s
-        owed_s = self._rested_at - now - self._burst_s
+        self._rested_at = since + cost / self._rate.per_s
+        owed_s = self._rested_at - now - self._rate.burst_s
         return owed_s if owed_s > 0 else 0.0
 
     def ask(self, cost: float, now: float) -> float:

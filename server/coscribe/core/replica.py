@@ -62,6 +62,7 @@ class Replica:
         # Bytes of the updates it was made from.
         self.loaded_bytes = 0
         self.pairs = Pairs()
+        self._size: int | None = None
         if state is not None:
             self.load([state])
 
@@ -112,6 +113,7 @@ class Replica:
     def _transaction(self) -> Iterator[None]:
         self._deltas.clear()
         self._transactions.clear()
+        self._size = None
         with _guarded(), self._doc.transaction():
             yield
 
@@ -119,6 +121,11 @@ class Replica:
         delta = self._deltas[0] if self._deltas else []
         self._deltas.clear()
         return delta
+
+    @property
+    def told(self) -> bytes:
+        """What the last `apply` or `edit` changed, as one update."""
+        return self._transactions[0].update if self._transactions else EMPTY_UPDATE
 
     @property
     def changed(self) -> bool:
@@ -140,9 +147,8 @@ class Replica:
                     del self._text[start:end]
                 if splice.insert:
                     self._text.insert(start, splice.insert)
-        update = self._transactions[0].update if self._transactions else EMPTY_UPDATE
         self.clocks.update(scan_state_vector(self._doc.get_state()))
-        return update, self._taken_delta()
+        return self.told, self._taken_delta()
 
     @property
     def text(self) -> str:
@@ -152,7 +158,9 @@ class Replica:
     @property
     def size(self) -> int:
         """The text's length in UTF-8 bytes."""
-        return len(self._text)
+        if self._size is None:  # the engine takes 3 us for it, and every keystroke asks
+            self._size = len(self._text)
+        return self._size
 
     def state_vector(self) -> bytes:
         """The encoded state vector of what was applied."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_NESTING = (dict, list)
+
 
 def parse(raw: str) -> Any:
     """Parse one JSON value. Raises ValueError for what is none, or what JSON in UTF-8 could not say again."""
@@ -25,16 +27,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def depth(value: Any) -> int:
-    """How deep a parsed value nests: 0 for a number or a string, 1 for a list of them."""
-    level = [value] if isinstance(value, dict | list) else []
-    deep = 0
-    while level:
-        deep += 1
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-    return deep
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether a parsed value nests deeper than `most`: 0 for a number or a string, 1 for a list of them."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return False
+    if most == 0:
+        return True
+    inside = value.values() if kind is dict else value
+    return any(type(inner) in _NESTING and is_deeper(inner, most - 1) for inner in inside)

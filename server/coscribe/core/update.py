@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_uint
-from coscribe.core.strict_json import depth, parse
+from coscribe.core.strict_json import is_deeper, parse
 from coscribe.errors import CoscribeError, Malformed, UpdateRefused
 
 ROOT = "content"
@@ -254,7 +254,7 @@ def check_json(raw: bytes) -> None:
         value = parse(raw.decode())
     except ValueError:
         raise Malformed("a formatting value is no JSON") from None
-    if depth(value) > MAX_JSON_DEPTH:
+    if is_deeper(value, MAX_JSON_DEPTH):
         raise UpdateRefused(f"A formatting value is nested more than {MAX_JSON_DEPTH} deep.", limit="content")
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from coscribe.ports import UpdateLog
 from coscribe.rooms.recorder import Recorder
+from coscribe.rooms.turns import Turns
 from coscribe.rooms.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The one writer of the log, the log to read, and the worker for what is large."""
+    """The one writer of the log, the log to read, the worker for what is large, and the clock of flushes."""
 
     recorder: Recorder
     log: UpdateLog
     workshop: Workshop
+    turns: Turns

@@ -20,6 +20,7 @@ from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.room import Owner, Room
 from coscribe.rooms.saving import Saved
+from coscribe.rooms.turns import Turns
 from coscribe.rooms.workshop import Workshop
 
 # Accepted updates get this long to become durable at shutdown; the whole exit must fit in 5 s.
@@ -40,7 +41,7 @@ class Watcher(Protocol):
         ...
 
 
-class _Held:
+class Held:
     """A loaded room, and how many hold it."""
 
     __slots__ = ("expiry", "holders", "room", "tail")
@@ -76,14 +77,14 @@ class Registry:
         upkeep = Upkeep(lambda document_id: document_id in self._held, self._snapshot_failed)
         self._compactor = Compactor(storage.log, storage.archive, upkeep)
         self._workshop = Workshop(watch)
-        self._held: dict[str, _Held] = {}
-        self._loading: dict[str, asyncio.Task[_Held]] = {}
+        self._held: dict[str, Held] = {}
+        self._loading: dict[str, asyncio.Task[Held]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._suspects: dict[str, None] = {}
         # Since when nothing is stored, by the loop's clock; None while all is well.
         self._failing_since: float | None = None
         self._closing = False
-        means = Means(self._recorder, storage.log, self._workshop)
+        means = Means(self._recorder, storage.log, self._workshop, Turns())
         owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
 
@@ -129,7 +130,15 @@ class Registry:
 
     @asynccontextmanager
     async def hold(self, document: Document) -> AsyncIterator[Room]:
-        """Open a document's room, or find it, and keep it while inside. Raises Unavailable when it cannot be loaded."""
+        """`acquire` a document's room, and keep it while inside. Raises Unavailable."""
+        held = await self.acquire(document)
+        try:
+            yield held.room
+        finally:
+            self.release(held)
+
+    async def acquire(self, document: Document) -> Held:
+        """Open a document's room, or find it, and keep it until `release`. Raises Unavailable."""
         held = await self._open(document)
         while self._held.get(document.id) is not held:  # it ended before its first holder came to run
             held = await self._open(document)
@@ -137,14 +146,15 @@ class Registry:
         if held.expiry is not None:
             held.expiry.cancel()
             held.expiry = None
-        try:
-            yield held.room
-        finally:
-            held.holders -= 1
-            if held.holders == 0 and self._held.get(document.id) is held:
-                self._expire_later(held, self._idle_s)
+        return held
 
-    async def _open(self, document: Document) -> _Held:
+    def release(self, held: Held) -> None:
+        """Let go of a room; when nobody holds it any more it goes after a while."""
+        held.holders -= 1
+        if held.holders == 0 and self._held.get(held.room.document_id) is held:
+            self._expire_later(held, self._idle_s)
+
+    async def _open(self, document: Document) -> Held:
         if self._closing:
             raise Unavailable("The server is restarting.")
         while (held := self._held.get(document.id)) is None:
@@ -162,11 +172,11 @@ class Registry:
             return await self._open(document)
         return held
 
-    async def _load(self, document: Document) -> _Held:
+    async def _load(self, document: Document) -> Held:
         # A room that failed or was dropped may still have accepted updates on their way to the log.
         await self._recorder.settled(document.id)
         opened = await self._opener.open(document.id, careful=document.id in self._suspects)
-        held = _Held(opened.room, opened.tail)
+        held = Held(opened.room, opened.tail)
         self._held[document.id] = held
         # Not left to the callback: whoever waits and finds the room gone again would wait for this without end.
         self._loading.pop(document.id, None)
@@ -178,10 +188,10 @@ class Registry:
             self._paused(opened.room)
         return held
 
-    def _expire_later(self, held: _Held, after_s: float) -> None:
+    def _expire_later(self, held: Held, after_s: float) -> None:
         held.expiry = asyncio.get_running_loop().call_later(after_s, self._expire, held)
 
-    def _expire(self, held: _Held) -> None:
+    def _expire(self, held: Held) -> None:
         held.expiry = None
         if held.holders or self._held.get(held.room.document_id) is not held:
             return
@@ -275,7 +285,7 @@ def _unforeseen(error: Exception) -> Exception | None:
     return None if isinstance(error, CoscribeError) else error
 
 
-async def _loaded(loading: asyncio.Task[_Held]) -> _Held:
+async def _loaded(loading: asyncio.Task[Held]) -> Held:
     """The room that a task loads. Shielded: the first to ask may leave before it is there, the others still want it."""
     try:
         return await asyncio.shield(loading)

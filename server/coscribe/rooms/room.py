@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -60,7 +59,7 @@ class Room:
         self._past = Past(means.log, Place(document_id, self.generation), exchange.intake)
         self._owner = owner
         self._presence = Presence(exchange, lambda: self.feed, self._soon)
-        self._loop = asyncio.get_running_loop()
+        self._turns = means.turns
         self._flush_is_due = False
         self._strain = Strain()
         self._asking = Asking(exchange)
@@ -150,8 +149,19 @@ class Room:
         if not self._life.is_open or session.outbox.closing is not None:
             return 1.0
         was_ours, tickets = session.is_ours, self._exchange.intake.tickets
+        if self._take(session, frame):
+            if not self._flush_is_due and self._exchange.is_dirty:
+                self._soon()
+        else:
+            if session.is_ours and not was_ours:
+                self._greet(session)
+            self._changed()
+        return self._strain.cost if self._exchange.intake.tickets > tickets else 1.0
+
+    def _take(self, session: Session, frame: bytes) -> bool:
+        """Let the exchange take a frame; True where a flush is all that is left to do."""
         try:
-            self._exchange.receive(session, frame)
+            is_all = self._exchange.receive(session, frame)
             if self.careful:
                 self._exchange.flush()
         except Malformed as error:
@@ -160,10 +170,9 @@ class Room:
             if self.careful:  # else the one that failed may be somebody else's, taken in with this one
                 session.outbox.close(4400, "This change could not be applied.")
             self.fail()
-        if session.is_ours and not was_ours:
-            self._greet(session)
-        self._changed()
-        return self._strain.cost if self._exchange.intake.tickets > tickets else 1.0
+        else:
+            return is_all and not self.careful
+        return False
 
     def _changed(self) -> None:
         if self._exchange.is_dirty:
@@ -171,6 +180,10 @@ class Room:
         self._weighing.start()
         self._submit()
         self._asking.watch()
+
+    def weighs(self, session_id: str) -> bool:
+        """Whether a large update of a session is on its way."""
+        return self._weighing.is_at(session_id)
 
     async def settled(self, session: Session) -> None:
         """Wait until no large update of a session is on its way: its next frame may build on it."""
@@ -248,10 +261,11 @@ class Room:
     # Turns of the loop
 
     def _soon(self) -> None:
-        """Flush once in this turn, behind all sockets that were read in it."""
+        """Flush once in this turn, behind all sockets that were read in it, or at the next tick."""
         if not self._flush_is_due and self.phase is not Phase.CLOSED:
             self._flush_is_due = True
-            self._loop.call_soon(self._flush)
+            # Where the engine is slow, what gathers until a tick would hold everybody up.
+            self._turns.ask(self._flush, at_once=self._strain.cost > 1)
 
     def _flush(self) -> None:
         self._flush_is_due = False

@@ -69,6 +69,11 @@ class Saving:
                 done.set_exception(Unavailable(reason))
         self._waiters.clear()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to be committed."""
+        return self._intake.is_taken or self._intake.has_pending
+
     def take_append(self) -> Append | None:
         """What is to be committed; the same entries until `committed` or `lost`."""
         batches = self._intake.take()

@@ -54,6 +54,10 @@ class Weighing:
             self._tasks[task] = load.session_id
             task.add_done_callback(self._tasks.pop)
 
+    def is_at(self, session_id: str) -> bool:
+        """Whether something of a session is on its way."""
+        return bool(self._tasks) and session_id in self._tasks.values()
+
     async def settled(self, session_id: str) -> None:
         """Wait until nothing of a session is on its way: its next frame may build on it."""
         tasks = [task for task, owner in self._tasks.items() if owner == session_id]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.model import Activity, ActivityKind, NewActivity
+from coscribe.storage.columns import Columns, rows_of
 from coscribe.storage.engine import Database
 from coscribe.storage.readable import Clock, readable_by, utc_now
 from coscribe.storage.tables import activity, documents
 
 # Any number that no other lock of this database uses; it spells "cosc".
 _ACTIVITY_LOCK = 0x636F7363
+
+# An activity with its document's id and seq.
+PlacedActivity = tuple[str, int, NewActivity]
 
 
 class SqlActivities:
@@ -59,8 +63,8 @@ class SqlActivities:
             return int((await connection.execute(query)).scalar() or 0)
 
 
-async def insert_activities(connection: AsyncConnection, new: Sequence[tuple[str, int, NewActivity]]) -> list[Activity]:
-    """Store activities, each with its document's id and seq, in the caller's transaction and in order.
+async def insert_activities(connection: AsyncConnection, new: Sequence[PlacedActivity]) -> list[Activity]:
+    """Store activities in the caller's transaction and in order.
 
     Call it last: PostgreSQL hands out ids before the commit, so writers of activities queue here until they
     have committed, and ids rise in commit order. Rows of documents are locked before this lock, never after
@@ -69,12 +73,9 @@ async def insert_activities(connection: AsyncConnection, new: Sequence[tuple[str
     if not new:
         return []
     await lock_activities(connection)
-    rows = [_row(document_id, seq, item) for document_id, seq, item in new]
-    stored = await connection.execute(insert(activity).returning(activity.c.id, sort_by_parameter_order=True), rows)
-    return [
-        Activity(activity_id, document_id, seq, item.kind, item.principal_id, item.name, item.at, item.data)
-        for activity_id, (document_id, seq, item) in zip(stored.scalars(), new, strict=True)
-    ]
+    statement = insert(activity).returning(activity.c.id, sort_by_parameter_order=True)
+    stored = await connection.execute(statement, rows_of(activity_columns(new)))
+    return with_ids(new, stored.scalars())
 
 
 async def lock_activities(connection: AsyncConnection) -> None:
@@ -83,16 +84,25 @@ async def lock_activities(connection: AsyncConnection) -> None:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ACTIVITY_LOCK})"))
 
 
-def _row(document_id: str, seq: int, item: NewActivity) -> dict[str, Any]:
+def activity_columns(new: Sequence[PlacedActivity]) -> Columns:
+    """What is stored of activities."""
     return {
-        "document_id": document_id,
-        "seq": seq,
-        "kind": item.kind.value,
-        "principal_id": item.principal_id,
-        "name": item.name,
-        "at": item.at,
-        "data": item.data,
+        "document_id": [document_id for document_id, _, _ in new],
+        "seq": [seq for _, seq, _ in new],
+        "kind": [item.kind.value for _, _, item in new],
+        "principal_id": [item.principal_id for _, _, item in new],
+        "name": [item.name for _, _, item in new],
+        "at": [item.at for _, _, item in new],
+        "data": [item.data for _, _, item in new],
     }
+
+
+def with_ids(new: Sequence[PlacedActivity], ids: Iterable[int]) -> list[Activity]:
+    """Activities as stored, by the ids that they were given."""
+    return [
+        Activity(activity_id, document_id, seq, item.kind, item.principal_id, item.name, item.at, item.data)
+        for activity_id, (document_id, seq, item) in zip(ids, new, strict=True)
+    ]
 
 
 def _activity(row: Row[Any]) -> Activity:

@@ -6,10 +6,11 @@ thousand million pass; BLAKE2b runs at about 1 GB/s, so that a keystroke's row c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
-from coscribe.model import Entry, Place
+from coscribe.model import Entry, NewEntry, Place
 
 _BYTES = 8
 # In front of every checksum over identity and bytes; those of the first schema are of the bytes alone and have none.
@@ -25,8 +26,18 @@ def checksum(payload: bytes) -> bytes:
 
 def entry_checksum(place: Place, entry: Entry) -> bytes:
     """The checksum of an entry: where it stands, who wrote it and when, and its bytes."""
-    at = (entry.at - _EPOCH) // _MICROSECOND
-    return _sealed(f"{_of(place)}\0{entry.seq}\0{entry.principal_id}\0{entry.session_id}\0{at}", entry.payload)
+    return entry_checksums(place, entry.seq, (NewEntry(*entry[1:]),))[0]
+
+
+def entry_checksums(place: Place, first_seq: int, entries: Iterable[NewEntry]) -> list[bytes]:
+    """The checksums of entries that follow one another from a seq on: thousands a commit, at 0.7 us each."""
+    of, sums = _begun(_of(place)), list[bytes]()
+    for seq, (principal_id, session_id, at, payload) in enumerate(entries, start=first_seq):
+        digest = of.copy()
+        digest.update(_encoded(f"\0{seq}\0{principal_id}\0{session_id}\0{(at - _EPOCH) // _MICROSECOND}\0"))
+        digest.update(payload)
+        sums.append(_VERSION + digest.digest())
+    return sums
 
 
 def snapshot_checksum(place: Place, seq: int, codec: str, state: bytes) -> bytes:
@@ -49,7 +60,15 @@ def _of(place: Place) -> str:
 
 
 def _sealed(identity: str, payload: bytes) -> bytes:
-    # Columns of damaged rows may hold what is no character; such a row has a checksum like any other.
-    digest = blake2b(identity.encode("utf-8", "surrogatepass") + b"\0", digest_size=_BYTES)
+    digest = _begun(f"{identity}\0")
     digest.update(payload)
     return _VERSION + digest.digest()
+
+
+def _begun(identity: str) -> blake2b:
+    return blake2b(_encoded(identity), digest_size=_BYTES)
+
+
+def _encoded(identity: str) -> bytes:
+    # Columns of damaged rows may hold what is no character; such a row has a checksum like any other.
+    return identity.encode("utf-8", "surrogatepass")

@@ -15,6 +15,7 @@ from coscribe.ports import DocumentChanges, DocumentQuery
 from coscribe.storage.activities import insert_activities
 from coscribe.storage.document_rows import Unreadable, document_of, document_rows, stored_id
 from coscribe.storage.engine import Database
+from coscribe.storage.gathering import Gathering
 from coscribe.storage.page_cursor import decode_cursor, encode_cursor
 from coscribe.storage.readable import Clock, readable_by, utc_now
 from coscribe.storage.tables import documents
@@ -38,6 +39,7 @@ class SqlDocuments:
         self._now = now
         self._damaged = damaged
         self._told: set[Unreadable] = set()
+        self._gathering = Gathering(self._rows)
 
     async def create(self, document: Document, created: NewActivity) -> Activity:
         """Store a new document, seq 0, with its activity."""
@@ -61,10 +63,14 @@ class SqlDocuments:
 
     async def get(self, document_id: str) -> Document | None:
         """The document, trashed ones too. Raises Unavailable where its row cannot be read."""
-        async with self._database.read() as connection:
-            query = document_rows(connection.dialect.name).where(documents.c.id == document_id)
-            row = (await connection.execute(query)).one_or_none()
+        row = await self._gathering.one(document_id)
         return None if row is None else self._readable(row)
+
+    async def _rows(self, document_ids: set[str]) -> dict[str, Row[Any]]:
+        async with self._database.read() as connection:
+            query = document_rows(connection.dialect.name).where(documents.c.id.in_(document_ids))
+            rows = await connection.execute(query)
+        return {row.id if isinstance(row.id, str) else row.id.decode(errors="replace"): row for row in rows}
 
     def _readable(self, row: Row[Any]) -> Document:
         document = document_of(row)

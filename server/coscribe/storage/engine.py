@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Engine, NullPool, Table, create_engine, event, make_url
@@ -36,6 +37,8 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
+
+_T = TypeVar("_T")
 
 # What a database that is away, locked, full or broken raises. asyncpg's connect is not wrapped by SQLAlchemy;
 # OSError holds refused connections and the built-in TimeoutError.
@@ -95,15 +98,36 @@ class Database:
         Raises Unavailable when the database fails; an IntegrityError passes through, it tells of rows and not
         of the database's health.
         """
-        try:
+        with _write_faults():
             async with self._writer.begin() as connection:
                 self._check_file()
                 yield connection
             self._check_file()
-        except IntegrityError:
-            raise
-        except FAULTS as error:
-            raise Unavailable("Storage cannot be written to at the moment.") from error
+
+    async def write_here(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """A writing transaction of SQLite as one plain function of the driver's connection, in the writer's thread.
+
+        It takes a fifth of what the same takes by `write`, where each statement is several turns of that thread.
+        Raises as `write` does. Who is cancelled meanwhile does not know whether it was committed.
+        """
+        with _write_faults():
+            lent: Any = await self._writer.raw_connection()
+            try:
+                self._check_file()
+                # aiosqlite has no public way to do more than one call in its thread; SQLAlchemy goes this one too.
+                driver = lent.driver_connection
+                done: _T = await driver._execute(partial(_in_transaction, driver._conn, work))
+            finally:
+                # Without the pool's rollback, which is another turn. The thread does one thing after the other: what
+                # comes next on this connection finds the work over, also where nobody waits for it any more.
+                lent._close_special(transaction_reset=True)
+            self._check_file()
+        return done
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a SQLite file."""
+        return self._file is not None
 
     def _check_file(self) -> None:
         """Nothing may be called stored that went into a file which is not there any more (rule D3)."""
@@ -123,6 +147,32 @@ class Database:
         """Close every connection. The writer goes last: it folds SQLite's write-ahead log into the file."""
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+@contextmanager
+def _write_faults() -> Iterator[None]:
+    try:
+        try:
+            yield
+        except sqlite3.Error as error:  # the driver's own, told as SQLAlchemy tells it
+            raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
+    except IntegrityError:
+        raise
+    except FAULTS as error:
+        raise Unavailable("Storage cannot be written to at the moment.") from error
+
+
+def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    """Do it and commit, or leave nothing."""
+    try:
+        connection.execute(_BEGIN)
+        done = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # Nothing where SQLite has rolled back by itself, as it does when the disk is full.
+        connection.rollback()
+        raise
+    return done
 
 
 def sqlite_migration_engine(url: URL) -> Engine:
@@ -159,11 +209,16 @@ def insert_into(connection: AsyncConnection, table: Table) -> postgresql.Insert 
 
 # FULL: the log is on the disk when COMMIT returns (rule D3). WAL is a property of the file: readers need not ask.
 _WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
+_BEGIN = "BEGIN IMMEDIATE"
+# Twenty keystrokes in each of a hundred documents change 400 pages. With SQLite's 500 pages of memory they are read
+# again each time, and with its 1,000 pages between two checkpoints most go into the file each time. What a statement of
+# many rows may have to take back would go into a file of its own: it is kept in memory, 10 MB for a million rows.
+_WRITER_ROOM = ("cache_size=-8000", "wal_autocheckpoint=4000", "temp_store=MEMORY")
 
 
 def _sqlite_writer(url: URL, file: SameFile) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S)
-    _prepare_sqlite(engine.sync_engine, "foreign_keys=ON", *_WRITER_PRAGMAS)
+    _prepare_sqlite(engine.sync_engine, "foreign_keys=ON", *_WRITER_PRAGMAS, *_WRITER_ROOM)
     # Called after the pragmas, of which one has made the write-ahead log.
     event.listen(engine.sync_engine, "connect", lambda _connection, _record: file.opened())
     return engine
@@ -175,7 +230,7 @@ def _sqlite_reader(url: URL) -> AsyncEngine:
     return engine
 
 
-def _prepare_sqlite(engine: Engine, *pragmas: str, begin: str = "BEGIN IMMEDIATE") -> None:
+def _prepare_sqlite(engine: Engine, *pragmas: str, begin: str = _BEGIN) -> None:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, record: object) -> None:
         del record

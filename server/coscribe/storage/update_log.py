@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import zstandard
@@ -13,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import PositionGone, cause_of
 from coscribe.model import Append, Appended, Damage, Entry, Place, Replaced, RowKind, Snapshot, Unstored
-from coscribe.storage.appending import append_in, is_of_rows
+from coscribe.storage.appending import is_of_rows
+from coscribe.storage.appending_postgres import append_in
+from coscribe.storage.appending_sqlite import append_here
 from coscribe.storage.checksums import snapshot_checksum
 from coscribe.storage.engine import Database, insert_into
 from coscribe.storage.quarantine import Quarantine
@@ -65,6 +68,8 @@ class SqlUpdateLog:
         return [await self._commit_alone(append) for append in batch]
 
     async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | None]:
+        if self._database.is_sqlite:
+            return await self._database.write_here(partial(append_here, batch=batch))
         async with self._database.write() as connection:
             return await append_in(connection, batch)
 

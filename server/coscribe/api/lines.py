@@ -1,0 +1,122 @@
+"""All WebSocket lines of a server: what is written at the end of a turn, and the beat that notices dead ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
+
+from coscribe.api.frames import BINARY, frame
+
+# A round over a thousand sockets takes 7 ms: others are read in between.
+_MOST_AT_ONCE = 200
+# How often each line is looked after; `keepalive_s` may be shorter.
+_BEAT_S = 2.0
+_PARTS = 10
+# A loop that was late by more than this could not hear anybody: nobody is dead for that.
+_LATE_S = 1.0
+# Frames that many lines are owed in one turn, in the form in which they are written.
+_MOST_WIRES = 256
+
+
+class Beating(Protocol):
+    """A line as it is seen from here."""
+
+    def flush(self) -> None:
+        """Write what is owed."""
+        ...
+
+    def beat(self, now: float, *, is_late: bool) -> None:
+        """Look after the line; `is_late` says that the loop has stood still."""
+        ...
+
+
+class Lines:
+    """The lines that are open. `start` begins the beat, `close` ends it and every task."""
+
+    def __init__(self, keepalive_s: float) -> None:
+        self.keepalive_s = keepalive_s
+        self.beat_s = min(_BEAT_S, keepalive_s / 2)
+        self._loop = asyncio.get_running_loop()
+        self._due: deque[Beating] = deque()
+        self._is_scheduled = False
+        self._parts: list[set[Beating]] = [set() for _ in range(_PARTS)]
+        self._next = 0
+        self._beats_at = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wires: dict[bytes, bytes] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beat()
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def add(self, line: Beating) -> None:
+        """Look after a line from now on."""
+        min(self._parts, key=len).add(line)
+
+    def remove(self, line: Beating) -> None:
+        """The line has ended."""
+        for part in self._parts:
+            part.discard(line)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what a line has to wait for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End the beat and what is waited for."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wire(self, message: bytes) -> bytes:
+        """A message as a frame; what many lines are told is put together once."""
+        found = self._wires.get(message)
+        if found is None:
+            if len(self._wires) >= _MOST_WIRES:
+                self._wires.clear()
+            found = self._wires[message] = frame(BINARY, message)
+        return found
+
+    def wake(self, line: Beating) -> None:
+        """Have a line flushed at the end of this turn of the loop."""
+        self._due.append(line)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        for _ in range(min(len(self._due), _MOST_AT_ONCE)):
+            self._isolated(self._due.popleft().flush)
+        if self._due:
+            self._loop.call_soon(self._flush)
+        else:
+            self._is_scheduled = False
+            self._wires.clear()
+
+    def _isolated(self, work: Callable[[], None]) -> None:
+        """One line's failure must not end the rounds of all others."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - as above; the loop's handler writes it down
+            self._loop.call_exception_handler({"message": "a line failed", "exception": error})
+
+    def _beat(self) -> None:
+        now = self._loop.time()
+        is_late = now - self._beats_at > _LATE_S
+        for line in tuple(self._parts[self._next]):
+            self._isolated(partial(line.beat, now, is_late=is_late))
+        self._next = (self._next + 1) % _PARTS
+        self._beats_at = now + self.beat_s / _PARTS
+        self._timer = self._loop.call_at(self._beats_at, self._beat)

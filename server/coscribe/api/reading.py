@@ -1,0 +1,203 @@
+"""The reading half of a line: bytes to whole messages, held back where too much comes or something is to be waited for.
+
+Sans-I/O but for the transport that is paused; RFC 6455's frames are told apart in frames.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from enum import Enum, auto
+from typing import NamedTuple
+
+from coscribe.api.frames import BINARY, CLOSE, Broken, Frame, Unfinished, apply_mask, payload_of, read_head
+from coscribe.api.lines import Lines
+from coscribe.api.pace import Pace
+from coscribe.core.session import Session
+from coscribe.rooms.room import Room
+
+# What is read of one line in a turn of the loop: some 500 keystrokes, 5 ms.
+_SLICE_BYTES = 2**14
+# What the messages of one slice may cost beyond ordinary ones, of a millisecond each at most, before others are served:
+# the bursts of ten sockets that made a text expensive held everybody up for 11 s.
+_MOST_EXTRA = 8.0
+# The first byte of a whole binary message, and the second of one that has a mask and less than 126 bytes.
+_WHOLE_BINARY, _SHORT, _LONG = 0x82, 0x80, 0xFE
+
+
+class State(Enum):
+    """Where a line is in its life."""
+
+    OPEN = auto()
+    # Our close is on its way; of what comes only its answer counts.
+    CLOSING = auto()
+    # Nothing that comes is read any more.
+    DEAF = auto()
+
+
+class Read(NamedTuple):
+    """How far a read came: where the rest begins, and how many bytes its first frame takes (0: it is whole).
+
+    `whole` messages came to their end; `cost` counts all frames, in ordinary messages.
+    """
+
+    pos: int
+    need: int
+    whole: int
+    cost: float
+
+
+class Reading(asyncio.Protocol, ABC):
+    """What a line does with what comes."""
+
+    __slots__ = (
+        "_heard_at", "_hold", "_lines", "_most_bytes", "_pace", "_room", "_session", "_state", "_transport",
+        "_unfinished",
+    )  # fmt: skip
+
+    def __init__(self, lines: Lines, room: Room, pace: Pace, most_bytes: int) -> None:
+        self._lines = lines
+        self._room = room
+        self._pace = pace
+        self._most_bytes = most_bytes
+        self._session: Session
+        self._transport: asyncio.Transport | None = None
+        self._state = State.OPEN
+        self._unfinished: Unfinished | None = None
+        # Why nothing is read: a timer, or True while a large update of the session is on its way.
+        self._hold: asyncio.TimerHandle | bool = False
+        self._heard_at = 0.0
+
+    @abstractmethod
+    def _take_control(self, found: Frame) -> None:
+        """Take a ping, a pong or a close."""
+
+    @abstractmethod
+    def _fail(self, code: int, reason: str) -> None:
+        """End a connection that breaks the protocol."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self._heard_at = self._lines.now()
+        if self._state is State.DEAF:
+            return
+        unfinished = self._unfinished
+        if unfinished is None:
+            if not self._hold:
+                self._read(data)
+                return
+            unfinished = self._unfinished = Unfinished(self._heard_at)
+        unfinished.came_bytes += len(data)
+        unfinished.rest += data
+        if not self._hold and len(unfinished.rest) >= unfinished.need:
+            self._read(unfinished.take_rest())
+
+    def _read(self, data: bytes) -> None:
+        """Read whole frames, at most a slice of them, and keep the rest."""
+        try:
+            read = self._read_frames(data)
+        except Broken as error:
+            self._fail(error.code, str(error))
+            return
+        is_left = read.pos < len(data)
+        self._keep(data[read.pos :] if is_left else b"", read)
+        wait_s = self._pace.spend(read.pos, read.cost)
+        if self._pace.is_flooded:
+            self._session.outbox.close(1013, "You have been sending too much for too long.")
+        elif self._room.weighs(self._session.id):
+            self._hold = True
+            self._pause()
+            self._lines.spawn(self._settle())
+        elif wait_s or (is_left and not read.need):
+            self._pause()
+            self._hold = asyncio.get_running_loop().call_later(wait_s, self._go_on)
+
+    def _read_frames(self, data: bytes) -> Read:
+        pos, stop, end = 0, min(len(data), _SLICE_BYTES), len(data)
+        frames, whole, extra = 0, 0, 0.0
+        room, session = self._room, self._session
+        is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
+        while pos < stop:
+            # Nearly every frame is this: a whole binary message of less than 126 bytes.
+            if data[pos] == _WHOLE_BINARY and not is_fragmented and end - pos > 5 and _SHORT <= data[pos + 1] < _LONG:
+                start, until = pos + 6, pos + 6 + data[pos + 1] - _SHORT
+                if until > end:
+                    return Read(pos, until - pos, whole, frames + extra)
+                message: bytes | None = apply_mask(data[start:until], data[pos + 2 : start])
+            else:
+                head = read_head(data, pos, self._most_bytes - (self._unfinished.size if self._unfinished else 0))
+                if head is None or head.end > end:
+                    return Read(pos, (end - pos + 1) if head is None else head.end - pos, whole, frames + extra)
+                until, message = head.end, self._take(Frame(head.opcode, payload_of(data, head), head.is_final))
+                is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
+            pos = until
+            frames += 1
+            if message is not None:
+                whole += 1
+                if self._state is State.OPEN:
+                    extra += room.receive(session, message) - 1.0
+            if extra > _MOST_EXTRA or self._state is State.DEAF or room.weighs(session.id):
+                break
+        return Read(pos, 0, whole, frames + extra)
+
+    def _take(self, found: Frame) -> bytes | None:
+        """Take a frame that is no short message; gives the message that it ends."""
+        if found.opcode >= CLOSE:
+            self._take_control(found)
+            return None
+        if found.opcode == BINARY and found.is_final and not (self._unfinished and self._unfinished.is_fragmented):
+            return found.payload
+        self._unfinished = self._unfinished or Unfinished(self._lines.now())
+        whole = self._unfinished.take(found)
+        if whole is None or whole.opcode == BINARY:
+            return None if whole is None else whole.payload
+        try:
+            whole.payload.decode()
+        except UnicodeDecodeError:
+            raise Broken(1007, "A text message is no UTF-8.") from None
+        self._session.outbox.close(4400, "Only binary messages are understood.")
+        return None
+
+    def _keep(self, rest: bytes, read: Read) -> None:
+        """Keep what is not read; a message that ended does not count against the time of the next."""
+        unfinished = self._unfinished
+        if not rest and (unfinished is None or not unfinished.is_fragmented):
+            self._unfinished = None
+            return
+        if unfinished is None:
+            unfinished = self._unfinished = Unfinished(self._lines.now())
+        if read.whole:
+            unfinished.began_at, unfinished.came_bytes = self._lines.now(), 0
+        unfinished.rest += rest
+        unfinished.need = read.need
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    async def _settle(self) -> None:
+        """Read on once the session's large update has come to its end: the next frame may build on it."""
+        await self._room.settled(self._session)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read on: what waits here first."""
+        transport, unfinished = self._transport, self._unfinished
+        if transport is None or transport.is_closing() or not self._hold:
+            return
+        self._hold = False
+        self._heard_at = self._lines.now()
+        if unfinished is not None and self._state is not State.DEAF:
+            unfinished.began_at = self._heard_at
+            if len(unfinished.rest) >= max(unfinished.need, 1):
+                self._read(unfinished.take_rest())
+        if not self._hold and not transport.is_closing():
+            transport.resume_reading()
+
+    def _unhold(self) -> None:
+        """Read on, but only what ends the line."""
+        if isinstance(self._hold, asyncio.TimerHandle):
+            self._hold.cancel()
+        if self._hold and self._transport is not None and not self._transport.is_closing():
+            self._hold = False
+            self._transport.resume_reading()
