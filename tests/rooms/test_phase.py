@@ -28,8 +28,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize(("before", "after"), [*product(Phase, Phase)])
 def test_every_turn_is_allowed_or_changes_nothing(before: Phase, after: Phase) -> None:
-    life = Life()
-    life.phase = before
+    life = Life(before)
     assert life.turn(after) is ((before, after) in ALLOWED)
     assert life.phase is (after if (before, after) in ALLOWED else before)
     assert life.is_open is (life.phase in {Phase.LIVE, Phase.DEGRADED})

@@ -26,10 +26,12 @@ _SMALLEST = 1_000
 
 
 class WebFile:
-    """One file of the build, in memory (the whole build is a few MB), compressed when first asked for."""
+    """One file of the build, in memory (the whole build is a few MB), by gzip too when first asked for."""
 
     def __init__(self, path: Path) -> None:
         self.body = path.read_bytes()
+        smaller = _brotli_of(path)
+        self._brotli = smaller.read_bytes() if smaller.exists() else None
         self._type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
     @cached_property
@@ -42,10 +44,24 @@ class WebFile:
         """The file, compressed for who takes that."""
         headers = {"Cache-Control": cache_control, "Vary": "Accept-Encoding"}
         body = self.body
-        if self._compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-            body = self._compressed
+        taken = _taken(request)
+        # Browsers take Brotli over https and from their own machine: an eighth less to wait for on a slow line.
+        if self._brotli is not None and "br" in taken:
+            headers["Content-Encoding"], body = "br", self._brotli
+        elif self._compressed is not None and "gzip" in taken:
+            headers["Content-Encoding"], body = "gzip", self._compressed
         return Response(body, headers=headers, media_type=self._type)
+
+
+def _brotli_of(path: Path) -> Path:
+    """Where the build leaves the compressed form of a file."""
+    return path.with_name(f"{path.name}.br")
+
+
+def _taken(request: Request) -> set[str]:
+    """The encodings that whoever asks names; nobody names one to refuse it."""
+    asked = request.headers.get("accept-encoding", "")
+    return {part.partition(";")[0].strip() for part in asked.split(",")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,7 @@ class WebBuild:
             recover=recover,
             read_scripts=tuple(f"/{chunk['file']}" for chunk in chunks),
             read_styles=tuple(dict.fromkeys(f"/{css}" for chunk in chunks for css in chunk.get("css", ()))),
-            assets={path.name: WebFile(path) for path in (folder / "assets").iterdir()},
+            assets={path.name: WebFile(path) for path in (folder / "assets").iterdir() if path.suffix != ".br"},
             root={path.name: WebFile(path) for path in folder.iterdir() if _is_root_file(path)},
         )
 

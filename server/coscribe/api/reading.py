@@ -16,13 +16,13 @@ from coscribe.api.pace import Pace
 from coscribe.core.session import Session
 from coscribe.rooms.room import Room
 
-# What is read of one line in a turn of the loop: some 500 keystrokes, 5 ms.
-_SLICE_BYTES = 2**14
+# What is read of one line in a turn of the loop: 200 keystrokes with their carets, 2 ms.
+_MOST_FRAMES = 400
 # What the messages of one slice may cost beyond ordinary ones, of a millisecond each at most, before others are served:
 # the bursts of ten sockets that made a text expensive held everybody up for 11 s.
 _MOST_EXTRA = 8.0
-# The first byte of a whole binary message, and the second of one that has a mask and less than 126 bytes.
-_WHOLE_BINARY, _SHORT, _LONG = 0x82, 0x80, 0xFE
+# The first byte of a whole binary message, and the second of one that has a mask and less than 126 bytes, or 64 KB.
+_WHOLE_BINARY, _MASKED, _TWO_BYTES = 0x82, 0x80, 0xFE
 
 
 class State(Enum):
@@ -93,7 +93,7 @@ class Reading(asyncio.Protocol, ABC):
             self._read(unfinished.take_rest())
 
     def _read(self, data: bytes) -> None:
-        """Read whole frames, at most a slice of them, and keep the rest."""
+        """Read whole frames, a few hundred at most, and keep the rest."""
         try:
             read = self._read_frames(data)
         except Broken as error:
@@ -113,17 +113,18 @@ class Reading(asyncio.Protocol, ABC):
             self._hold = asyncio.get_running_loop().call_later(wait_s, self._go_on)
 
     def _read_frames(self, data: bytes) -> Read:
-        pos, stop, end = 0, min(len(data), _SLICE_BYTES), len(data)
+        pos, end = 0, len(data)
         frames, whole, extra = 0, 0, 0.0
         room, session = self._room, self._session
         is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
-        while pos < stop:
-            # Nearly every frame is this: a whole binary message of less than 126 bytes.
-            if data[pos] == _WHOLE_BINARY and not is_fragmented and end - pos > 5 and _SHORT <= data[pos + 1] < _LONG:
-                start, until = pos + 6, pos + 6 + data[pos + 1] - _SHORT
+        while pos < end:
+            # Nearly every frame is a whole binary message that is short.
+            start = _payload_start(data, pos, end) if data[pos] == _WHOLE_BINARY and not is_fragmented else 0
+            if start:
+                until = start + (data[pos + 1] - _MASKED if start == pos + 6 else data[pos + 2] << 8 | data[pos + 3])
                 if until > end:
                     return Read(pos, until - pos, whole, frames + extra)
-                message: bytes | None = apply_mask(data[start:until], data[pos + 2 : start])
+                message: bytes | None = apply_mask(data[start:until], data[start - 4 : start])
             else:
                 head = read_head(data, pos, self._most_bytes - (self._unfinished.size if self._unfinished else 0))
                 if head is None or head.end > end:
@@ -136,7 +137,7 @@ class Reading(asyncio.Protocol, ABC):
                 whole += 1
                 if self._state is State.OPEN:
                     extra += room.receive(session, message) - 1.0
-            if extra > _MOST_EXTRA or self._state is State.DEAF or room.weighs(session.id):
+            if frames >= _MOST_FRAMES or extra > _MOST_EXTRA or self._state is State.DEAF or room.weighs(session.id):
                 break
         return Read(pos, 0, whole, frames + extra)
 
@@ -201,3 +202,13 @@ class Reading(asyncio.Protocol, ABC):
         if self._hold and self._transport is not None and not self._transport.is_closing():
             self._hold = False
             self._transport.resume_reading()
+
+
+def _payload_start(data: bytes, pos: int, end: int) -> int:
+    """Where the payload of a masked frame of less than 64 KB begins; 0 for any other, and for half a head."""
+    if end - pos < 8:
+        return pos + 6 if end - pos > 5 and _MASKED <= data[pos + 1] < _TWO_BYTES else 0
+    second = data[pos + 1]
+    if second == _TWO_BYTES:
+        return pos + 8
+    return pos + 6 if _MASKED <= second < _TWO_BYTES else 0

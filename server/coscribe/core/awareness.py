@@ -67,20 +67,6 @@ class Awareness:
             elif mine == entry.client and state is not None:
                 self._renew(state, entry)
 
-    def renew(self, session_id: str, client: int, clock: int, raw: bytes) -> bool:
-        """Take a newer state of a client that is the session's; False, and nothing happens, for anything else."""
-        state = self._states.get(client)
-        if state is None or state.session_id != session_id or not state.heard < clock <= _MAX_CLOCK:
-            return False
-        if len(raw) > MAX_STATE_BYTES:
-            return False
-        try:
-            told = raw.decode()
-        except UnicodeDecodeError:
-            return False
-        self._renew(state, AwarenessEntry(client, clock, told))
-        return True
-
     def _may_claim(self, entry: AwarenessEntry, state: _State | None, principal: Principal) -> bool:
         if entry.state == "null":
             return False

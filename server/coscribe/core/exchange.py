@@ -77,7 +77,7 @@ class Exchange:
         self.answers = Answers(intake, self.awareness)
         self.loads = deque[Load]()
         self.recall = Recall(intake, self.flush)
-        self._express = Express(intake, self.awareness)
+        self._express = Express(intake)
 
     def join(self, session: Session) -> None:
         """Begin a conversation: our step 1 (how offline edits come in) and everyone's awareness."""
@@ -242,7 +242,9 @@ class Exchange:
     @property
     def is_dirty(self) -> bool:
         """Whether a flush has something to do."""
-        return self._has_news or self.intake.has_accepted or (self.awareness.is_dirty and not self.presence_waits)
+        if self._has_news or self.intake.has_accepted:
+            return True
+        return self.has_moves and not self.presence_waits
 
     def flush(self) -> None:
         """Apply and deliver what was accepted since the last flush. Raises EngineFailed: the room is over."""
@@ -259,11 +261,26 @@ class Exchange:
             self._tell_presence()
 
     def _tell_presence(self) -> None:
+        self._look_at_carets()
         message = self.awareness.flush()
         if message is not None:
             for session in self.sessions.values():
                 session.outbox.share(message)
             self.presence_told()
+
+    def _look_at_carets(self) -> None:
+        """Take in the newest caret of each session; one that is none ends its session and no other."""
+        carets, self._express.carets = self._express.carets, {}
+        for session, frame in carets.values():
+            try:
+                self._receive(session, frame)
+            except Malformed as error:
+                session.break_off(error)
+
+    @property
+    def has_moves(self) -> bool:
+        """Whether somebody's presence has changed since it was told."""
+        return self.awareness.is_dirty or bool(self._express.carets)
 
     def _deliver_together(self, accepted: Sequence[Accepted]) -> None:
         """Give what one transaction took in to everybody, in one frame (rule P17).

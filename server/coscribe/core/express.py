@@ -1,13 +1,12 @@
 """The express way in: somebody's next letter, a deletion, a caret. Nine of ten frames are one of these.
 
 The ordinary way (decode, scan, judge, compare, check, accept) takes 40 us for them, and gives reasons for what it
-refuses. This one takes 5 us and gives none: it takes in only what plainly meets every check of the ordinary way,
+refuses. This one takes 3 us and gives none: it takes in only what plainly meets every check of the ordinary way,
 changes nothing otherwise, and leaves all the rest to it.
 """
 
 from __future__ import annotations
 
-from coscribe.core.awareness import Awareness
 from coscribe.core.intake import MOST_FRAGMENTS, Accepted, Intake
 from coscribe.core.lib0 import read_uint
 from coscribe.core.session import Session
@@ -25,10 +24,12 @@ _STRING, _ORIGIN, _RIGHT_ORIGIN = 0x04, 0x80, 0x40
 _KINDS = frozenset((_STRING, _STRING | _ORIGIN, _STRING | _RIGHT_ORIGIN, _STRING | _ORIGIN | _RIGHT_ORIGIN))
 # Bytes that begin a character beyond 16 bits: where there may be pairs, the ordinary way looks for cuts.
 _BEYOND = frozenset(range(0xF0, 0x100))
+# A named tuple without the Python function that its class calls: 0.15 us in place of 0.35.
+_new = tuple.__new__
 
 
 class Hand:
-    """How a session's keystrokes begin: the bytes of its client id, and of what they stand in front of."""
+    """How a session's frames begin: the bytes of its client id, and of what its letters stand in front of."""
 
     __slots__ = ("client", "head", "id", "right")
 
@@ -43,20 +44,26 @@ class Hand:
 class Express:
     """The way into one document."""
 
-    __slots__ = ("_awareness", "_hands", "_intake")
+    __slots__ = ("_hands", "_intake", "carets")
 
-    def __init__(self, intake: Intake, awareness: Awareness) -> None:
+    def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._awareness = awareness
         self._hands: dict[str, Hand] = {}
+        # Of each session the newest frame that tells its own caret; it is looked at when carets are told.
+        self.carets: dict[str, tuple[Session, bytes]] = {}
 
     def take(self, session: Session, frame: bytes) -> bool:
         """Take a frame in; False, and nothing has happened, where it is to go the ordinary way."""
+        hand = self._hands.get(session.id)
         try:
             if frame[0] == 1:
-                return self._take_state(session, frame)
-            if frame[0] == 0 and frame[1] == 2 and frame[2] == len(frame) - 3 <= _MOST_BYTES:
-                return self._take_update(session, frame)
+                # One state, of the client whose letters these are: behind a length of one or two bytes.
+                at = 3 if frame[1] < 0x80 else 4
+                if hand is not None and frame[at - 1] == 1 and frame.startswith(hand.id, at):
+                    self.carets[session.id] = session, frame
+                    return True
+            elif frame[0] == 0 and frame[1] == 2 and frame[2] == len(frame) - 3 <= _MOST_BYTES:
+                return self._take_update(session, hand or self._hand(session, frame), frame)
         except (IndexError, Malformed):
             pass
         return False
@@ -64,23 +71,7 @@ class Express:
     def forget(self, session_id: str) -> None:
         """The session has ended."""
         self._hands.pop(session_id, None)
-
-    def _take_update(self, session: Session, frame: bytes) -> bool:
-        intake = self._intake
-        if session.role not in _WRITERS or session.held or intake.replica.pairs or intake.fragments > MOST_FRAGMENTS:
-            return False
-        hand = self._hands.get(session.id) or self._hand(session, frame)
-        found: Scan | None = None
-        if hand is not None and frame.startswith(hand.head, 3):
-            found = self._insert(hand, frame)
-        elif frame.startswith(_DELETE, 3):
-            found = self._delete(frame)
-        if found is None or not intake.has_room(found.inserted_bytes):
-            return False
-        sealed = intake.sealed
-        intake.admit(Accepted(frame[3:], found, session.principal, session.id))
-        session.accepted(intake.tickets, sealed)
-        return True
+        self.carets.pop(session_id, None)
 
     def _hand(self, session: Session, frame: bytes) -> Hand | None:
         """The hand of a session that inserts; None where the client id is not, or not yet, its principal's."""
@@ -92,41 +83,45 @@ class Express:
         hand = self._hands[session.id] = Hand(client, frame[5:pos])
         return hand
 
+    def _take_update(self, session: Session, hand: Hand | None, frame: bytes) -> bool:
+        intake = self._intake
+        if session.role not in _WRITERS or session.held or intake.replica.pairs or intake.fragments > MOST_FRAGMENTS:
+            return False
+        found: Scan | None = None
+        if hand is not None and frame.startswith(hand.head, 3):
+            found = self._insert(hand, frame)
+        elif frame.startswith(_DELETE, 3):
+            found = self._delete(frame)
+        if found is None or not intake.has_room(found.inserted_bytes):
+            return False
+        sealed = intake.sealed
+        intake.admit(_new(Accepted, (frame[3:], found, session.principal, session.id, True)))
+        session.accepted(intake.tickets, sealed)
+        return True
+
     def _insert(self, hand: Hand, frame: bytes) -> Scan | None:
         """One string that continues its client's clock and names what is here."""
+        clocks, client = self._intake.replica.clocks, hand.client
         clock, pos = read_uint(frame, 5 + len(hand.id))
         info = frame[pos]
         pos += 1
-        if self._intake.replica.clocks.get(hand.client) != clock or info not in _KINDS:
+        if clocks.get(client) != clock or info not in _KINDS:
             return None
         if info & _ORIGIN:
-            pos = self._known(frame, pos, hand)
+            pos = _known(clocks, hand, frame, pos)
         if info & _RIGHT_ORIGIN and pos:
             start = pos
             if hand.right and frame.startswith(hand.right, pos):
                 pos += len(hand.right)
-            elif pos := self._known(frame, pos, hand):
+            elif pos := _known(clocks, hand, frame, pos):
                 hand.right = frame[start:pos]
         if info == _STRING:
             pos = pos + len(_ROOT) if frame.startswith(_ROOT, pos) else 0
-        return self._string(hand.client, clock, frame, pos) if pos else None
-
-    def _known(self, frame: bytes, pos: int, hand: Hand) -> int:
-        """Behind an origin that is here; 0 for one that is not."""
-        if frame.startswith(hand.id, pos):
-            client, pos = hand.client, pos + len(hand.id)
-        else:
-            client, pos = read_uint(frame, pos)
-        clock, pos = read_uint(frame, pos)
-        return pos if clock < self._intake.replica.clocks.get(client, 0) else 0
-
-    def _string(self, client: int, clock: int, frame: bytes, pos: int) -> Scan | None:
-        length = frame[pos]
         raw = frame[pos + 1 : -1]
         end = clock + _units(raw)
-        if len(raw) != length or frame[-1] or clock == end or end >= MAX_CLOCK:
+        if not pos or len(raw) != frame[pos] or frame[-1] or clock == end or end >= MAX_CLOCK:
             return None
-        return Scan((Span(client, clock, end),), (), {}, length, has_cr=False, things=1)
+        return _new(Scan, ((_new(Span, (client, clock, end)),), (), {}, len(raw), False, 1))
 
     def _delete(self, frame: bytes) -> Scan | None:
         """One range that is here."""
@@ -140,24 +135,24 @@ class Express:
             return None
         return Scan((), (Span(client, clock, end),), {}, 0, has_cr=False, things=1)
 
-    def _take_state(self, session: Session, frame: bytes) -> bool:
-        """A caret: the newer state of a client that is the session's already."""
-        size, pos = read_uint(frame, 1)
-        if frame[pos] != 1 or pos + size != len(frame):
-            return False
-        client, pos = read_uint(frame, pos + 1)
-        clock, pos = read_uint(frame, pos)
-        length, pos = read_uint(frame, pos)
-        if pos + length != len(frame) or self._intake.owner(client) not in (None, session.principal.id):
-            return False
-        return self._awareness.renew(session.id, client, clock, frame[pos:])
+
+def _known(clocks: dict[int, int], hand: Hand, frame: bytes, pos: int) -> int:
+    """Behind an origin that is here; 0 for one that is not."""
+    if frame.startswith(hand.id, pos):
+        client, pos = hand.client, pos + len(hand.id)
+    else:
+        client, pos = read_uint(frame, pos)
+    clock, pos = read_uint(frame, pos)
+    return pos if clock < clocks.get(client, 0) else 0
 
 
 def _units(raw: bytes) -> int:
     """The length of a text in UTF-16 units; 0 for one that the ordinary way is to look at."""
+    if b"\r" in raw:
+        return 0
     if raw.isascii():
-        return 0 if b"\r" in raw else len(raw)
-    if not _BEYOND.isdisjoint(raw) or b"\r" in raw:
+        return len(raw)
+    if not _BEYOND.isdisjoint(raw):
         return 0
     try:
         return len(raw.decode())

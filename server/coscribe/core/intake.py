@@ -218,7 +218,8 @@ class Intake:
     def _count(self, item: Accepted) -> None:
         self.fragments += item.scan.things
         self.tickets += 1
-        self._hold([item.update])
+        size = len(item.update)
+        self._hold_bytes(size, size + ENTRY_OVERHEAD)
 
     def shelve(self, items: Iterable[Accepted]) -> None:
         """Keep stored updates that wait for entries which damage took."""

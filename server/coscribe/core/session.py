@@ -23,7 +23,7 @@ from coscribe.core.protocol import (
     encode_notice,
 )
 from coscribe.core.update import Scan, TooManyThings, scan
-from coscribe.errors import UpdateRefused
+from coscribe.errors import Malformed, UpdateRefused
 from coscribe.model import Principal, Role
 
 # A minute of typing is some 300 frames; so many that wait come of a flood, or of a disk that is away for hours.
@@ -242,6 +242,10 @@ class Session:
         slot.ticket = 0
         self.notify("fork", reason, frame=slot.number)
         self.outbox.close(4409, reason)
+
+    def break_off(self, error: Malformed) -> None:
+        """End the conversation with somebody who speaks another protocol."""
+        self.outbox.close(4400, f"Not a message of this protocol: {error}.")
 
     def notify(self, kind: str, reason: str, **more: object) -> None:
         """Tell our own client something beside the document."""

@@ -31,19 +31,19 @@ _NEXT: Mapping[Phase, frozenset[Phase]] = {
 class Life:
     """One room's life."""
 
-    __slots__ = ("phase",)
+    __slots__ = ("is_open", "phase")
 
-    def __init__(self) -> None:
-        self.phase = Phase.LOADING
+    def __init__(self, phase: Phase = Phase.LOADING) -> None:
+        self._enter(phase)
 
     def turn(self, phase: Phase) -> bool:
         """Enter a phase; False, and nothing happens, where the present one does not lead there."""
         if phase not in _NEXT[self.phase]:
             return False
-        self.phase = phase
+        self._enter(phase)
         return True
 
-    @property
-    def is_open(self) -> bool:
-        """Whether people and scripts may write."""
-        return self.phase in (Phase.LIVE, Phase.DEGRADED)
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        # Whether people and scripts may write; every frame asks.
+        self.is_open = phase in (Phase.LIVE, Phase.DEGRADED)

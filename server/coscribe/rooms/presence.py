@@ -49,7 +49,7 @@ class Presence:
 
     def _go_on(self) -> None:
         self._exchange.presence_waits = False
-        if self._exchange.awareness.is_dirty:
+        if self._exchange.has_moves:
             self._changed()
 
     def people(self) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ class Room:
             if self.careful:
                 self._exchange.flush()
         except Malformed as error:
-            session.outbox.close(4400, f"Not a message of this protocol: {error}.")
+            session.break_off(error)
         except EngineFailed:
             if self.careful:  # else the one that failed may be somebody else's, taken in with this one
                 session.outbox.close(4400, "This change could not be applied.")
@@ -271,7 +271,7 @@ class Room:
         self._flush_is_due = False
         if self.phase is Phase.CLOSED:
             return
-        if self._exchange.awareness.is_dirty:
+        if self._exchange.has_moves:
             self._presence.touch()
         began = time.thread_time()  # what other processes take is not this room's
         with self._failing():

@@ -146,7 +146,7 @@ class Weighing:
         except UpdateRefused as refusal:
             self._exchange.refuse(session, slot, refusal)
         except Malformed as error:
-            session.outbox.close(4400, f"Not a message of this protocol: {error}.")
+            session.break_off(error)
         except InvalidInput:
             # It would wait with all that its author types on; a new conversation begins with what is missing.
             session.outbox.close(1013, "Too much was sent ahead of a missing change.")
