@@ -124,13 +124,13 @@ async def test_a_heap_of_messages_lets_others_in_between(own_server: CoscribeSer
             await hasty.wait_synced()
             await other.wait_synced()
             with own_server.paused():
-                for number in range(400):
+                for number in range(1000):
                     await hasty.insert(number, "x")
                 await other.insert(0, "y")
             await hasty.wait_saved()
             await other.wait_saved()
-        early = client.get(f"/api/v1/documents/{made['id']}/text", params={"at": 100})
-        assert sorted(early.raise_for_status().text) == ["x"] * 99 + ["y"]
+        early = client.get(f"/api/v1/documents/{made['id']}/text", params={"at": 500})
+        assert sorted(early.raise_for_status().text) == ["x"] * 499 + ["y"]
 
 
 async def test_a_person_has_so_many_sockets(tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ class Pace:
         """Whether the socket was held back for so long that it is to be closed."""
         return self._flooded
 
+    def messages_left(self) -> int:
+        """How many ordinary messages may be read before there is something to wait for; one at least."""
+        now = time.monotonic()
+        left = self._messages.left(now)
+        return max(1, int(left if self._shared is None else min(left, self._shared.left(now))))
+
     def spend(self, size: int, cost: float = 1.0) -> float:
         """Count messages of so many bytes that cost as much as so many ordinary ones.
 

@@ -111,35 +111,48 @@ class Reading(asyncio.Protocol, ABC):
         elif wait_s or (is_left and not read.need):
             self._pause()
             self._hold = asyncio.get_running_loop().call_later(wait_s, self._go_on)
+        elif self._lines.turns.is_busy and self._state is State.OPEN:
+            self._pause()
+            self._lines.gather(self)
 
     def _read_frames(self, data: bytes) -> Read:
-        pos, end = 0, len(data)
-        frames, whole, extra = 0, 0, 0.0
+        pos = need = frames = whole = 0
+        extra, end = 0.0, len(data)
         room, session = self._room, self._session
-        is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
-        while pos < end:
-            # Nearly every frame is a whole binary message that is short.
-            start = _payload_start(data, pos, end) if data[pos] == _WHOLE_BINARY and not is_fragmented else 0
-            if start:
-                until = start + (data[pos + 1] - _MASKED if start == pos + 6 else data[pos + 2] << 8 | data[pos + 3])
-                if until > end:
-                    return Read(pos, until - pos, whole, frames + extra)
-                message: bytes | None = apply_mask(data[start:until], data[start - 4 : start])
-            else:
-                head = read_head(data, pos, self._most_bytes - (self._unfinished.size if self._unfinished else 0))
-                if head is None or head.end > end:
-                    return Read(pos, (end - pos + 1) if head is None else head.end - pos, whole, frames + extra)
-                until, message = head.end, self._take(Frame(head.opcode, payload_of(data, head), head.is_final))
-                is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
+        express, most = room.express(session), min(_MOST_FRAMES, self._pace.messages_left())
+        while pos < end and frames < most and extra <= _MOST_EXTRA and self._state is not State.DEAF:
+            until, message = self._frame_at(data, pos, end)
+            if until > end:
+                need = until - pos
+                break
             pos = until
             frames += 1
             if message is not None:
                 whole += 1
+                if express is not None and express(session, message):
+                    continue
                 if self._state is State.OPEN:
                     extra += room.receive(session, message) - 1.0
-            if frames >= _MOST_FRAMES or extra > _MOST_EXTRA or self._state is State.DEAF or room.weighs(session.id):
-                break
-        return Read(pos, 0, whole, frames + extra)
+                express = room.express(session)
+                if room.weighs(session.id):
+                    break
+        if whole:
+            room.took(session)
+        return Read(pos, need, whole, frames + extra)
+
+    def _frame_at(self, data: bytes, pos: int, end: int) -> tuple[int, bytes | None]:
+        """Where a frame ends, beyond `end` where it is not whole; and the message that it ends, if it does."""
+        unfinished = self._unfinished
+        is_fragmented = unfinished is not None and unfinished.is_fragmented
+        # Nearly every frame is a whole binary message that is short.
+        start = _payload_start(data, pos, end) if data[pos] == _WHOLE_BINARY and not is_fragmented else 0
+        if start:
+            until = start + (data[pos + 1] - _MASKED if start == pos + 6 else data[pos + 2] << 8 | data[pos + 3])
+            return until, apply_mask(data[start:until], data[start - 4 : start]) if until <= end else None
+        head = read_head(data, pos, self._most_bytes - (unfinished.size if unfinished is not None else 0))
+        if head is None or head.end > end:
+            return end + 1 if head is None else head.end, None
+        return head.end, self._take(Frame(head.opcode, payload_of(data, head), head.is_final))
 
     def _take(self, found: Frame) -> bytes | None:
         """Take a frame that is no short message; gives the message that it ends."""
@@ -194,6 +207,11 @@ class Reading(asyncio.Protocol, ABC):
                 self._read(unfinished.take_rest())
         if not self._hold and not transport.is_closing():
             transport.resume_reading()
+
+    def read_on(self) -> None:
+        """Read again, after it was held back until the next tick."""
+        if self._transport is not None and not (self._hold or self._transport.is_closing()):
+            self._transport.resume_reading()
 
     def _unhold(self) -> None:
         """Read on, but only what ends the line."""

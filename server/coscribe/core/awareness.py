@@ -6,6 +6,7 @@ with a higher clock so that nobody's copy of it runs out (30 s in y-protocols) w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,13 @@ from coscribe.core.strict_json import is_deeper, parse
 from coscribe.model import Principal
 
 MAX_STATE_BYTES = 4096
+_SHORT = MAX_STATE_BYTES // 4
 # The clocks sent on rise from here by one at a time and must stay below 2^53, where clients raise.
 _MAX_CLOCK = 2**31 - 1
 _MAX_DEPTH = 4 + 1  # a relative position is {cursor: {anchor: {item: {client, clock}}}}: four below the state
+_NO_FIELDS = len(b"{}")
+# A number with an exponent of three digits, or one of 300 digits.
+_MAY_BE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{300}")
 # Enough for everyone who left a large room within a reconnect's time; older ones start again at their own clock.
 _MAX_DEPARTED = 4096
 
@@ -38,6 +43,8 @@ class _State:
     sent: int
     raw: str
     fields: dict[str, Any] | None = None
+    # The fields but for the user, and the user as the server tells him, as JSON.
+    own: bytes = b""
     user: bytes = b""
 
 
@@ -58,7 +65,8 @@ class Awareness:
     def receive(self, session_id: str, principal: Principal, entries: tuple[AwarenessEntry, ...]) -> None:
         """Take a session's own state from a message; what it repeats of others is passed over in silence."""
         for entry in entries:
-            if entry.clock > _MAX_CLOCK or len(entry.state.encode()) > MAX_STATE_BYTES:
+            # Characters take up to four bytes: short states need no counting.
+            if entry.clock > _MAX_CLOCK or (len(entry.state) > _SHORT and len(entry.state.encode()) > MAX_STATE_BYTES):
                 continue
             mine = self._by_session.get(session_id)
             state = self._states.get(entry.client)
@@ -91,6 +99,7 @@ class Awareness:
         state.sent = max(state.sent + 1, entry.clock)
         state.raw = entry.state
         state.fields = None
+        state.own = b""
         self._changed[entry.client] = None
 
     def put(self, session_id: str, client: int, principal: Principal, fields: dict[str, Any]) -> None:
@@ -158,8 +167,8 @@ class Awareness:
         if fields is None:
             return AwarenessEntry(client, state.sent, "null")
         state.user = state.user or to_json(user_of(state.principal))
-        own = {name: value for name, value in fields.items() if name != "user"}
-        told = to_json(own)[:-1] + (b',"user":' if own else b'"user":') + state.user + b"}"
+        state.own = state.own or to_json({name: value for name, value in fields.items() if name != "user"})
+        told = state.own[:-1] + (b',"user":' if len(state.own) > _NO_FIELDS else b'"user":') + state.user + b"}"
         return AwarenessEntry(client, state.sent, told.decode())
 
 
@@ -195,7 +204,7 @@ def _parsed(raw: str) -> dict[str, Any] | None:
         parsed = from_json(raw, allow_inf_nan=False)  # six times as fast as json.loads
         if not isinstance(parsed, dict) or is_deeper(parsed, _MAX_DEPTH):
             return None
-        if b"Infinity" in to_json(parsed):
+        if _MAY_BE_INFINITE.search(raw):
             parse(raw)  # refuses 1e999, which is no infinity before it is read
     except ValueError:
         return None

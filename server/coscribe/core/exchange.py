@@ -17,7 +17,7 @@ from coscribe.core.express import Express
 from coscribe.core.intake import Accepted, Commit, Intake
 from coscribe.core.line_ends import line_ends
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
-from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, encode_update
+from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, caret_of, encode_update
 from coscribe.core.recall import Recall
 from coscribe.core.replica import Verdict
 from coscribe.core.session import (
@@ -77,7 +77,7 @@ class Exchange:
         self.answers = Answers(intake, self.awareness)
         self.loads = deque[Load]()
         self.recall = Recall(intake, self.flush)
-        self._express = Express(intake)
+        self.express = Express(intake)
 
     def join(self, session: Session) -> None:
         """Begin a conversation: our step 1 (how offline edits come in) and everyone's awareness."""
@@ -90,19 +90,23 @@ class Exchange:
         for table in (self.sessions, self._owed, self._holding):
             table.pop(session.id, None)
         self.awareness.leave(session.id)
-        self._express.forget(session.id)
+        self.express.forget(session.id)
 
     def receive(self, session: Session, frame: bytes) -> bool:
         """Take one frame; True where nothing but a flush can be left to do, as for nearly all of them.
 
         Raises Malformed and EngineFailed; the rest is answered in the session's outbox.
         """
-        if self._express.take(session, frame):
-            if session.is_owed:
-                self._owed[session.id] = session
+        if self.express.take(session, frame):
+            self.took(session)
             return True
         self._receive(session, frame)
         return False
+
+    def took(self, session: Session) -> None:
+        """Note that the express way has taken something in for a session."""
+        if session.is_owed:
+            self._owed[session.id] = session
 
     def _receive(self, session: Session, frame: bytes) -> None:
         match session.receive(frame):
@@ -134,7 +138,7 @@ class Exchange:
 
     def _present(self, session: Session, entries: tuple[AwarenessEntry, ...]) -> None:
         mine = session.principal.id
-        owned = tuple(entry for entry in entries if self.intake.owner(entry.client) in (None, mine))
+        owned = tuple([entry for entry in entries if self.intake.owner(entry.client) in (None, mine)])
         self.awareness.receive(session.id, session.principal, owned)
 
     def _offer(self, session: Session, offer: Offered) -> None:
@@ -270,17 +274,17 @@ class Exchange:
 
     def _look_at_carets(self) -> None:
         """Take in the newest caret of each session; one that is none ends its session and no other."""
-        carets, self._express.carets = self._express.carets, {}
+        carets, self.express.carets = self.express.carets, {}
         for session, frame in carets.values():
             try:
-                self._receive(session, frame)
+                self._present(session, caret_of(frame))
             except Malformed as error:
                 session.break_off(error)
 
     @property
     def has_moves(self) -> bool:
         """Whether somebody's presence has changed since it was told."""
-        return self.awareness.is_dirty or bool(self._express.carets)
+        return self.awareness.is_dirty or bool(self.express.carets)
 
     def _deliver_together(self, accepted: Sequence[Accepted]) -> None:
         """Give what one transaction took in to everybody, in one frame (rule P17).

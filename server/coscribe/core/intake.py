@@ -170,8 +170,11 @@ class Intake:
             raise UpdateRefused("The document is as large as it may get.", limit="max_document_bytes")
 
     def has_room(self, more_bytes: int) -> bool:
-        """Whether `check_room` lets so many bytes pass."""
-        return not self.is_full and self.replica.size + more_bytes <= self._limits.document_bytes
+        """Whether `check_room` lets so many bytes pass; every keystroke asks."""
+        limits = self._limits
+        if self._held_bytes > limits.unsaved_bytes or (limits.unsaved is not None and limits.unsaved.is_full):
+            return False
+        return self.replica.size + more_bytes <= limits.document_bytes
 
     @property
     def is_full(self) -> bool:

@@ -129,6 +129,21 @@ def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
     return tuple(entries)
 
 
+def caret_of(frame: bytes) -> tuple[AwarenessEntry]:
+    """The state in an awareness message that has one, as `decode` gives it; raises Malformed."""
+    size, pos = read_uint(frame, 1)
+    if size != len(frame) - pos:
+        raise Malformed(f"{size} bytes are announced and {len(frame) - pos} are there")
+    client, at = read_uint(frame, pos + 1)
+    clock, at = read_uint(frame, at)
+    state, at = read_string(frame, at)
+    if at != len(frame):
+        raise Malformed(f"{len(frame) - at} bytes stand behind the awareness state")
+    if max(client, clock) > _MAX_SAFE_INTEGER:
+        raise Malformed("a number in an awareness state is larger than 2^53 - 1")
+    return (AwarenessEntry(client, clock, state),)
+
+
 def encode_step1(state_vector: bytes) -> bytes:
     """Encode our question for what a client has and we do not."""
     return b"\x00\x00" + write_bytes(state_vector)

@@ -39,6 +39,10 @@ class Meter:
         owed_s = self._rested_at - now - self._rate.burst_s
         return owed_s if owed_s > 0 else 0.0
 
+    def left(self, now: float) -> float:
+        """How much can be spent without a debt."""
+        return (self._rate.burst_s - max(0.0, self._rested_at - now)) * self._rate.per_s
+
     def ask(self, cost: float, now: float) -> float:
         """Spend what is there and give 0, else spend nothing and give the seconds after which to ask again."""
         before = self._rested_at

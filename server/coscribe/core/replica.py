@@ -98,9 +98,10 @@ class Replica:
 
     def admit(self, scan: Scan) -> None:
         """Advance the clocks by an update that was judged NEW; `apply` must follow."""
+        clocks = self.clocks
         for client, _, end in scan.structs:
-            if end > self.clocks.get(client, 0):
-                self.clocks[client] = end
+            if end > clocks.get(client, 0):
+                clocks[client] = end
 
     def apply(self, updates: Iterable[bytes]) -> Delta:
         """Apply updates in one transaction; gives the text's delta. Raises EngineFailed."""

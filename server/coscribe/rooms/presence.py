@@ -12,11 +12,14 @@ from coscribe.core.update import Scan
 from coscribe.model import Principal, Role
 from coscribe.rooms.feed import Feed
 from coscribe.rooms.history import new_client_id
+from coscribe.rooms.turns import Turns
 
 # Feed readers hear of moves at most four times a second.
 _TELL_AFTER_S = 0.25
 # And sockets twenty times: a caret that moves more often looks no smoother.
 _GATHER_S = 0.05
+# Less often where the server has no time: a caret takes 15 us to tell, as much as two keystrokes.
+_TICKS = 2.5
 # y-protocols forgets a state after 30 s without news: repeat all of them twice as often.
 _REFRESH_S = 15.0
 # Every so many refreshes everyone is asked for what the server does not have (a minute).
@@ -29,7 +32,8 @@ _MAX_LINE = 2**31
 class Presence:
     """Turns awareness states into people."""
 
-    def __init__(self, exchange: Exchange, feed: Callable[[], Feed], changed: Callable[[], None]) -> None:
+    def __init__(self, exchange: Exchange, feed: Callable[[], Feed], changed: Callable[[], None], turns: Turns) -> None:
+        self._turns = turns
         self._exchange = exchange
         self._feed = feed
         self._changed = changed
@@ -45,7 +49,7 @@ class Presence:
     def _wait(self) -> None:
         """Let states gather for a moment; only the newest of each is told."""
         self._exchange.presence_waits = True
-        self._waiting = self._loop.call_later(_GATHER_S, self._go_on)
+        self._waiting = self._loop.call_later(max(_GATHER_S, _TICKS * self._turns.tick_s), self._go_on)
 
     def _go_on(self) -> None:
         self._exchange.presence_waits = False

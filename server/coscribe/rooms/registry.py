@@ -84,7 +84,8 @@ class Registry:
         # Since when nothing is stored, by the loop's clock; None while all is well.
         self._failing_since: float | None = None
         self._closing = False
-        means = Means(self._recorder, storage.log, self._workshop, Turns())
+        self.turns = Turns()
+        means = Means(self._recorder, storage.log, self._workshop, self.turns)
         owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
 

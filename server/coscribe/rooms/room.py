@@ -58,7 +58,7 @@ class Room:
         self._recorder = means.recorder
         self._past = Past(means.log, Place(document_id, self.generation), exchange.intake)
         self._owner = owner
-        self._presence = Presence(exchange, lambda: self.feed, self._soon)
+        self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns)
         self._turns = means.turns
         self._flush_is_due = False
         self._strain = Strain()
@@ -140,6 +140,18 @@ class Room:
         """Let a session go."""
         self._exchange.leave(session)
         self._soon()
+
+    def express(self, session: Session) -> Callable[[Session, bytes], bool] | None:
+        """The express way for a session's frames, None where it is closed now; `took` is to follow what it takes in."""
+        if not self._life.is_open or self.careful or self._strain.cost > 1 or session.outbox.closing is not None:
+            return None
+        return self._exchange.express.take
+
+    def took(self, session: Session) -> None:
+        """The express way has taken something in."""
+        self._exchange.took(session)
+        if not self._flush_is_due and self._exchange.is_dirty:
+            self._soon()
 
     def receive(self, session: Session, frame: bytes) -> float:
         """Take one frame; every answer, also the end, comes by the session's outbox.
@@ -274,8 +286,10 @@ class Room:
         if self._exchange.has_moves:
             self._presence.touch()
         began = time.thread_time()  # what other processes take is not this room's
-        with self._failing():
+        try:
             self._exchange.flush()
+        except EngineFailed:
+            self.fail()
         self._strain.note(self._exchange.intake.tickets, time.thread_time() - began)
         self._weighing.start()
         self._submit()
