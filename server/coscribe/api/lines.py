@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from coscribe.api.frames import BINARY, frame
-from coscribe.rooms.turns import Turns
 
 # A round over a thousand sockets takes 7 ms: others are read in between.
 _MOST_AT_ONCE = 200
@@ -34,20 +33,11 @@ class Beating(Protocol):
         ...
 
 
-class Gathered(Protocol):
-    """A line whose reading waits for the next tick."""
-
-    def read_on(self) -> None:
-        """Read again."""
-        ...
-
-
 class Lines:
     """The lines that are open. `start` begins the beat, `close` ends it and every task."""
 
-    def __init__(self, keepalive_s: float, turns: Turns) -> None:
+    def __init__(self, keepalive_s: float) -> None:
         self.keepalive_s = keepalive_s
-        self.turns = turns
         self.beat_s = min(_BEAT_S, keepalive_s / 2)
         self._loop = asyncio.get_running_loop()
         self._due: deque[Beating] = deque()
@@ -56,7 +46,6 @@ class Lines:
         self._next = 0
         self._beats_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        self._gathered: list[Gathered] = []
         self._wires: dict[bytes, bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat()
@@ -99,17 +88,6 @@ class Lines:
                 self._wires.clear()
             found = self._wires[message] = frame(BINARY, message)
         return found
-
-    def gather(self, line: Gathered) -> None:
-        """Have a line read on at the next tick."""
-        if not self._gathered:
-            self.turns.before(self._read_on)
-        self._gathered.append(line)
-
-    def _read_on(self) -> None:
-        lines, self._gathered = self._gathered, []
-        for line in lines:
-            line.read_on()
 
     def wake(self, line: Beating) -> None:
         """Have a line flushed at the end of this turn of the loop."""

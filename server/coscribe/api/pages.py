@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi.routing import APIRoute, APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from coscribe.api.assets import IMMUTABLE, WebBuild
+from coscribe.api.assets import IMMUTABLE, WebBuild, taken_encodings
 from coscribe.api.callers import caller_by_cookie, new_guest, set_cookie
 from coscribe.api.etags import matches
 from coscribe.api.feeds import Asked, feed_response
@@ -26,7 +27,9 @@ from coscribe.services.reading import Renderings
 
 _GET = ["GET", "HEAD"]
 # A page holds a nonce and a visitor's state: it is asked for again every time, but the browser may go back to it.
-_PAGE_HEADERS = {"Cache-Control": "no-cache", "Vary": "Cookie"}
+_PAGE_HEADERS = {"Cache-Control": "no-cache", "Vary": "Cookie, Accept-Encoding"}
+# A tenth of a millisecond a page.
+_GZIP_LEVEL = 6
 _HIDDEN = {"X-Robots-Tag": "noindex, nofollow"}
 # Rises when the same text is rendered to other HTML, so that no reader keeps the old form.
 _RENDERER = 1
@@ -199,8 +202,12 @@ def _page(
     headers: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
     """A page of the web client with this response's nonce, and the cookie of a new guest."""
-    html = html.replace("__CSP_NONCE__", nonce_of(request))
-    response = HTMLResponse(html, status, {**_PAGE_HEADERS, **(headers or {})})
+    body = html.replace("__CSP_NONCE__", nonce_of(request)).encode()
+    headers = {**_PAGE_HEADERS, **(headers or {})}
+    if "gzip" in taken_encodings(request):
+        # Everything that the page needs waits for it: 3 KB less are 15 ms on a phone.
+        headers["Content-Encoding"], body = "gzip", gzip.compress(body, _GZIP_LEVEL, mtime=0)
+    response = HTMLResponse(body, status, headers)
     if session is not None:
         set_cookie(response, session, wiring.settings)
     return response

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from enum import Enum, auto
 from typing import NamedTuple
 
-from coscribe.api.frames import BINARY, CLOSE, Broken, Frame, Unfinished, apply_mask, payload_of, read_head
+from coscribe.api.frames import BINARY, CLOSE, Broken, Frame, Unfinished, payload_of, read_head, short_messages
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Pace
 from coscribe.core.session import Session
@@ -21,8 +21,6 @@ _MOST_FRAMES = 400
 # What the messages of one slice may cost beyond ordinary ones, of a millisecond each at most, before others are served:
 # the bursts of ten sockets that made a text expensive held everybody up for 11 s.
 _MOST_EXTRA = 8.0
-# The first byte of a whole binary message, and the second of one that has a mask and less than 126 bytes, or 64 KB.
-_WHOLE_BINARY, _MASKED, _TWO_BYTES = 0x82, 0x80, 0xFE
 
 
 class State(Enum):
@@ -111,47 +109,60 @@ class Reading(asyncio.Protocol, ABC):
         elif wait_s or (is_left and not read.need):
             self._pause()
             self._hold = asyncio.get_running_loop().call_later(wait_s, self._go_on)
-        elif self._lines.turns.is_busy and self._state is State.OPEN:
+        elif self._state is State.OPEN and self._room.gather(self.read_on):
             self._pause()
-            self._lines.gather(self)
 
     def _read_frames(self, data: bytes) -> Read:
         pos = need = frames = whole = 0
-        extra, end = 0.0, len(data)
-        room, session = self._room, self._session
-        express, most = room.express(session), min(_MOST_FRAMES, self._pace.messages_left())
-        while pos < end and frames < most and extra <= _MOST_EXTRA and self._state is not State.DEAF:
-            until, message = self._frame_at(data, pos, end)
-            if until > end:
-                need = until - pos
-                break
-            pos = until
-            frames += 1
-            if message is not None:
-                whole += 1
-                if express is not None and express(session, message):
-                    continue
-                if self._state is State.OPEN:
-                    extra += room.receive(session, message) - 1.0
-                express = room.express(session)
-                if room.weighs(session.id):
+        extra = 0.0
+        most = min(_MOST_FRAMES, self._pace.messages_left())
+        while pos < len(data) and frames < most and extra <= _MOST_EXTRA and self._state is not State.DEAF:
+            is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
+            messages, until = ([], pos) if is_fragmented else short_messages(data, pos, most - frames)
+            if messages:
+                taken, more = self._tell_room(messages)
+                pos = until if taken == len(messages) else short_messages(data, pos, taken)[1]
+                frames, whole, extra = frames + taken, whole + taken, extra + more
+            else:
+                until, message = self._frame_at(data, pos)
+                if until > len(data):
+                    need = until - pos
                     break
-        if whole:
-            room.took(session)
+                pos = until
+                frames += 1
+                if message is not None:
+                    whole += 1
+                    extra += self._tell_room([message])[1]
+            if self._room.weighs(self._session.id):
+                break
         return Read(pos, need, whole, frames + extra)
 
-    def _frame_at(self, data: bytes, pos: int, end: int) -> tuple[int, bytes | None]:
-        """Where a frame ends, beyond `end` where it is not whole; and the message that it ends, if it does."""
+    def _tell_room(self, messages: list[bytes]) -> tuple[int, float]:
+        """Give the room messages; gives how many it took before something was in the way, and what they cost beyond
+        ordinary ones.
+        """
+        room, session = self._room, self._session
+        extra = 0.0
+        express = room.express(session)
+        number = 0
+        for message in messages:
+            number += 1
+            if express is not None and express(session, message):
+                continue
+            if self._state is State.OPEN:
+                extra += room.receive(session, message) - 1.0
+            express = room.express(session)
+            if extra > _MOST_EXTRA or room.weighs(session.id):
+                break
+        room.took(session)
+        return number, extra
+
+    def _frame_at(self, data: bytes, pos: int) -> tuple[int, bytes | None]:
+        """Where a frame ends, beyond the data where it is not whole; and the message that it ends, if it does."""
         unfinished = self._unfinished
-        is_fragmented = unfinished is not None and unfinished.is_fragmented
-        # Nearly every frame is a whole binary message that is short.
-        start = _payload_start(data, pos, end) if data[pos] == _WHOLE_BINARY and not is_fragmented else 0
-        if start:
-            until = start + (data[pos + 1] - _MASKED if start == pos + 6 else data[pos + 2] << 8 | data[pos + 3])
-            return until, apply_mask(data[start:until], data[start - 4 : start]) if until <= end else None
         head = read_head(data, pos, self._most_bytes - (unfinished.size if unfinished is not None else 0))
-        if head is None or head.end > end:
-            return end + 1 if head is None else head.end, None
+        if head is None or head.end > len(data):
+            return len(data) + 1 if head is None else head.end, None
         return head.end, self._take(Frame(head.opcode, payload_of(data, head), head.is_final))
 
     def _take(self, found: Frame) -> bytes | None:
@@ -220,13 +231,3 @@ class Reading(asyncio.Protocol, ABC):
         if self._hold and self._transport is not None and not self._transport.is_closing():
             self._hold = False
             self._transport.resume_reading()
-
-
-def _payload_start(data: bytes, pos: int, end: int) -> int:
-    """Where the payload of a masked frame of less than 64 KB begins; 0 for any other, and for half a head."""
-    if end - pos < 8:
-        return pos + 6 if end - pos > 5 and _MASKED <= data[pos + 1] < _TWO_BYTES else 0
-    second = data[pos + 1]
-    if second == _TWO_BYTES:
-        return pos + 8
-    return pos + 6 if _MASKED <= second < _TWO_BYTES else 0

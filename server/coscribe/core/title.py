@@ -29,8 +29,13 @@ def title_of(head: str) -> str:
 def _plain(line: str) -> str:
     """Words without Markdown's marks, control and format characters."""
     shown = _MARKS.sub(lambda mark: mark.group(1) or "", line)
-    kept = "".join(" " if char.isspace() else char for char in shown if unicodedata.category(char) not in _UNSEEN)
+    # Nearly every line is printable as it is; a long one took 0.8 ms, each second of typing in each document.
+    kept = shown if shown.isprintable() else _printable(shown)
     return " ".join(kept.split())[:MAX_TITLE]
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if char.isspace() else char for char in text if unicodedata.category(char) not in _UNSEEN)
 
 
 # Control, format (bidi, zero width), surrogate and private use: nothing of it may reach a page's title.

@@ -69,6 +69,7 @@ class Recordable(Protocol):
 class Recorder:
     """Group commit for every room of the process.
 
+    `pause_s` says how long a commit is to be followed by a pause: where rooms flush at a tick, one of it.
     `failed` hears the first failure of each commit and one a minute of those that follow, `damaged` which document
     alone cannot be stored and why. Such a document is opened again once, which mends what can be mended, and then tried
     again by itself: all others go on. Where several come and nothing else is stored between them, a table is damaged:
@@ -76,8 +77,13 @@ class Recorder:
     """
 
     def __init__(
-        self, log: UpdateLog, failed: Callable[[Exception], None], damaged: Callable[[str, str], None]
+        self,
+        log: UpdateLog,
+        failed: Callable[[Exception], None],
+        damaged: Callable[[str, str], None],
+        pause_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self._pause_s = pause_s
         self._log = log
         self._failed = failed
         self._damaged = damaged
@@ -146,7 +152,7 @@ class Recorder:
             async with self._committed:
                 self._committed.notify_all()
             if taken:
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(max(_PAUSE_S, self._pause_s()))
 
     def _forget_if_done(self, room: Recordable) -> None:
         if not room.has_more:

@@ -73,7 +73,8 @@ class Registry:
         self._measure = measure
         # Asked before a document is opened: whether the process has memory for one more.
         self.has_memory: Callable[[], bool] = lambda: True
-        self._recorder = Recorder(storage.log, self._recording_failed, self._damaged)
+        self.turns = Turns()
+        self._recorder = Recorder(storage.log, self._recording_failed, self._damaged, lambda: self.turns.tick_s)
         upkeep = Upkeep(lambda document_id: document_id in self._held, self._snapshot_failed)
         self._compactor = Compactor(storage.log, storage.archive, upkeep)
         self._workshop = Workshop(watch)
@@ -84,7 +85,6 @@ class Registry:
         # Since when nothing is stored, by the loop's clock; None while all is well.
         self._failing_since: float | None = None
         self._closing = False
-        self.turns = Turns()
         means = Means(self._recorder, storage.log, self._workshop, self.turns)
         owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)

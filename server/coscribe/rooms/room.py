@@ -23,6 +23,7 @@ from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Listener, Saved, Saving
 from coscribe.rooms.strain import Strain
+from coscribe.rooms.turns import Turn
 from coscribe.rooms.weighing import Host, Weighing
 from coscribe.rooms.writers import Door, Writers, Written, light
 
@@ -60,7 +61,7 @@ class Room:
         self._owner = owner
         self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns)
         self._turns = means.turns
-        self._flush_is_due = False
+        self._turn = Turn(means.turns, self._flush)
         self._strain = Strain()
         self._asking = Asking(exchange)
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
@@ -150,7 +151,7 @@ class Room:
     def took(self, session: Session) -> None:
         """The express way has taken something in."""
         self._exchange.took(session)
-        if not self._flush_is_due and self._exchange.is_dirty:
+        if self._exchange.is_dirty:
             self._soon()
 
     def receive(self, session: Session, frame: bytes) -> float:
@@ -162,7 +163,7 @@ class Room:
             return 1.0
         was_ours, tickets = session.is_ours, self._exchange.intake.tickets
         if self._take(session, frame):
-            if not self._flush_is_due and self._exchange.is_dirty:
+            if self._exchange.is_dirty:
                 self._soon()
         else:
             if session.is_ours and not was_ours:
@@ -274,13 +275,18 @@ class Room:
 
     def _soon(self) -> None:
         """Flush once in this turn, behind all sockets that were read in it, or at the next tick."""
-        if not self._flush_is_due and self.phase is not Phase.CLOSED:
-            self._flush_is_due = True
+        if self.phase is not Phase.CLOSED:
             # Where the engine is slow, what gathers until a tick would hold everybody up.
-            self._turns.ask(self._flush, at_once=self._strain.cost > 1)
+            self._turn.ask(at_once=self._strain.cost > 1)
+
+    def gather(self, read: Callable[[], None]) -> bool:
+        """Have a line that is held back read on before the next flush; False where the server has time to read now."""
+        if self._turns.is_busy and self._life.is_open:
+            self._turn.before(read)
+            return True
+        return False
 
     def _flush(self) -> None:
-        self._flush_is_due = False
         if self.phase is Phase.CLOSED:
             return
         if self._exchange.has_moves:

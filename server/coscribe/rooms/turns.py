@@ -1,15 +1,14 @@
-"""When rooms flush: one clock for the process.
+"""When rooms flush: in the turn of the loop in which something came, or, where the server has no time, at a tick.
 
-While the server has time, a room flushes in the turn of the loop in which something came: that is as quick as it can
-be. Where it has none, all rooms flush at a tick of 2 to 40 ms: what is gathered by it goes through the engine, into the
-log and to each reader's socket in one go, which costs a twentieth of doing it for each keystroke.
+A flush at once is as quick as it can be. What is gathered for 2 to 40 ms goes through the engine, into the log and to
+each reader's socket in one go, which costs a twentieth of doing it for each keystroke. Each room has its own beat: if
+all flushed together, whoever comes last would wait for the work of all others on top of the tick.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 
 # How often the use of the processor is looked at: above the first share the tick grows, below the second it shrinks.
@@ -19,25 +18,18 @@ _GROW, _SHRINK = 1.6, 0.7
 _FIRST_TICK_S, _LONGEST_TICK_S = 0.002, 0.04
 # From this tick on sockets are read once for each: every read takes 7 us, however little it brings.
 _GATHER_FROM_S = 0.01
-# After so long without a flush the next one is immediate again.
+# After so long without a flush of any room the next one is immediate again.
 _IDLE_S = 0.5
-# A round over hundreds of rooms lets sockets be read in between.
-_MOST_AT_ONCE_S = 0.005
 
 
 class Turns:
-    """The flushes that are due, and when they come."""
+    """The tick of all rooms of the process."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        # What is due at the next tick, and what is left of the round that is on its way.
-        self._due: deque[Callable[[], None]] = deque()
-        self._round: deque[Callable[[], None]] = deque()
-        self._reads: list[Callable[[], None]] = []
-        self._is_scheduled = False
+        self.loop = asyncio.get_running_loop()
         # How long a tick takes now, 0 while each turn of the loop is one.
         self.tick_s = 0.0
-        self._ran_at = self._looked_at = self._loop.time()
+        self._looked_at = self.loop.time()
         self._used_s = time.process_time()
 
     @property
@@ -45,79 +37,63 @@ class Turns:
         """Whether the tick is so long that reading, too, is better done once for each."""
         return self.tick_s >= _GATHER_FROM_S
 
-    def ask(self, flush: Callable[[], None], *, at_once: bool = False) -> None:
-        """Have `flush` called at the next tick, or behind all sockets that are read in this turn."""
-        if at_once:
-            self._loop.call_soon(flush)
-            return
-        self._due.append(flush)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._schedule()
-
-    def _schedule(self) -> None:
-        now = self._loop.time()
-        if now - self._ran_at > _IDLE_S:
-            self.tick_s = 0.0
-        wait_s = self._ran_at + self.tick_s - now
-        if wait_s > 0 or self._reads:
-            self._loop.call_later(max(0.0, wait_s), self._run)
-        else:
-            self._ran_at = now
-            self._look(now)
-            self._loop.call_soon(self._begin)
-
-    def before(self, read: Callable[[], None]) -> None:
-        """Have `read` called in front of the next round: what it makes come in goes into that round."""
-        self._reads.append(read)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._schedule()
-
-    def _run(self) -> None:
-        """Begin a round."""
-        self._ran_at = self._loop.time()
-        self._look(self._ran_at)
-        reads, self._reads = self._reads, []
-        for read in reads:
-            self._call(read)
-        # Timers come before sockets in a turn of the loop, and this behind them.
-        self._loop.call_soon(self._begin)
-
-    def _begin(self) -> None:
-        self._round, self._due = self._due, self._round
-        self._go_on()
-
-    def _go_on(self) -> None:
-        began = self._loop.time()
-        while self._round:
-            self._call(self._round.popleft())
-            if self._loop.time() - began > _MOST_AT_ONCE_S:
-                break
-        if self._round:
-            self._loop.call_soon(self._go_on)
-        elif self._due or self._reads:
-            self._schedule()
-        else:
-            self._is_scheduled = False
-
-    def _call(self, flush: Callable[[], None]) -> None:
-        """One room's failure must not take the turn of all others."""
-        try:
-            flush()
-        except Exception as error:  # noqa: BLE001 - as above; the loop's handler writes it down
-            self._loop.call_exception_handler({"message": "a room could not flush", "exception": error})
-
-    def _look(self, now: float) -> None:
+    def look(self, now: float) -> None:
+        """Look at the use of the processor, and make the tick longer or shorter; a room flushes."""
         passed_s = now - self._looked_at
         if passed_s < _LOOK_EVERY_S:
             return
         used_s = time.process_time()
         share = (used_s - self._used_s) / passed_s
         self._looked_at, self._used_s = now, used_s
-        if share > _BUSY:
+        if passed_s > _IDLE_S:
+            self.tick_s = 0.0
+        elif share > _BUSY:
             self.tick_s = min(max(self.tick_s * _GROW, _FIRST_TICK_S), _LONGEST_TICK_S)
         elif share < _FREE:
             self.tick_s *= _SHRINK
             if self.tick_s < _FIRST_TICK_S / 2:
                 self.tick_s = 0.0
+
+
+class Turn:
+    """One room's turn; `flush` is called once for all that asked for it, behind all sockets that were read before."""
+
+    __slots__ = ("_flush", "_flushed_at", "_is_asked", "_reads", "_turns")
+
+    def __init__(self, turns: Turns, flush: Callable[[], None]) -> None:
+        self._turns = turns
+        self._flush = flush
+        self._flushed_at = float("-inf")
+        self._is_asked = False
+        self._reads: list[Callable[[], None]] = []
+
+    def ask(self, *, at_once: bool = False) -> None:
+        """Have the room flushed at its next tick."""
+        if self._is_asked:
+            return
+        self._is_asked = True
+        loop, now = self._turns.loop, self._turns.loop.time()
+        self._turns.look(now)
+        if at_once or self._flushed_at + self._turns.tick_s <= now:
+            loop.call_soon(self._run)
+        else:
+            loop.call_at(self._flushed_at + self._turns.tick_s, self._read)
+
+    def before(self, read: Callable[[], None]) -> None:
+        """Have `read` called in front of the next flush: what it makes come in goes into that flush."""
+        self._reads.append(read)
+        self.ask()
+
+    def _read(self) -> None:
+        reads, self._reads = self._reads, []
+        for read in reads:
+            read()
+        # In a turn of the loop come timers, what is due soon, and then sockets: behind them is the next turn but one.
+        self._turns.loop.call_soon(self._turns.loop.call_soon, self._run)
+
+    def _run(self) -> None:
+        self._is_asked = False
+        self._flushed_at = self._turns.loop.time()
+        if self._reads:
+            self.ask()
+        self._flush()
