@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coscribe.core.answers import Answers
+from coscribe.core.audience import Audience
 from coscribe.core.awareness import Awareness
 from coscribe.core.express import Express
 from coscribe.core.intake import Accepted, Commit, Intake
 from coscribe.core.line_ends import line_ends
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
-from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, caret_of, encode_update
+from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, caret_of
 from coscribe.core.recall import Recall
 from coscribe.core.replica import Verdict
 from coscribe.core.session import (
@@ -33,7 +34,7 @@ from coscribe.core.session import (
 )
 from coscribe.core.shelf import needed
 from coscribe.core.splices import Splice
-from coscribe.core.update import Span, TooManyThings, scan
+from coscribe.core.update import TooManyThings, scan
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Principal, Role
 
@@ -63,7 +64,8 @@ class Exchange:
         self.generation = generation
         self.intake = intake
         self.awareness = Awareness()
-        self.sessions: dict[str, Session] = {}
+        self.audience = Audience()
+        self.sessions = self.audience.sessions
         # Whoever has a clock may let states wait after he was told that some went out: only the newest of each counts.
         self.presence_waits = False
         self.presence_told: Callable[[], None] = lambda: None
@@ -255,7 +257,7 @@ class Exchange:
         while self.intake.has_accepted or self._has_news:
             accepted = self.intake.apply()
             if accepted:
-                self._deliver_together(accepted)
+                self.audience.deliver_together(accepted, self.intake.replica.told)
             while any(item.scan.has_cr for item in accepted) and self.normalise():
                 pass
             self._has_news = False
@@ -268,8 +270,7 @@ class Exchange:
         self._look_at_carets()
         message = self.awareness.flush()
         if message is not None:
-            for session in self.sessions.values():
-                session.outbox.share(message)
+            self.audience.share(message)
             self.presence_told()
 
     def _look_at_carets(self) -> None:
@@ -286,34 +287,10 @@ class Exchange:
         """Whether somebody's presence has changed since it was told."""
         return self.awareness.is_dirty or bool(self.express.carets)
 
-    def _deliver_together(self, accepted: Sequence[Accepted]) -> None:
-        """Give what one transaction took in to everybody, in one frame (rule P17).
-
-        Its authors get it too where they are several: leaving his part out for each would be as many frames as people.
-        """
-        if len(accepted) == 1:
-            self.deliver(accepted[0])
-            return
-        first: dict[int, Span] = {}
-        for item in accepted:
-            for span in item.scan.structs:
-                if span.client not in first or span.start < first[span.client].start:
-                    first[span.client] = span
-        author = accepted[0].session_id
-        if any(item.session_id != author for item in accepted):
-            author = ""
-        self._share(self.intake.replica.told, tuple(first.values()), author)
-
     def deliver(self, item: Accepted) -> None:
-        """Give what was applied to everybody but its author."""
-        self._share(item.update, item.scan.structs, item.session_id)
-
-    def _share(self, update: bytes, spans: Sequence[Span], author: str) -> None:
+        """Give what was applied alone to everybody but its author."""
         self._has_news = True
-        frame = encode_update(update)
-        for session in self.sessions.values():
-            if session.id != author:
-                session.outbox.share(frame, spans)
+        self.audience.deliver(item)
 
     def normalise(self) -> bool:
         """Turn CR LF and CR, which a stock client may bring, into LF by an edit of the server's own (rule D12).
@@ -379,11 +356,6 @@ class Exchange:
             for session in list(self._owed.values()):
                 self.settle(session)
 
-    def notify_all(self, kind: str, reason: str, **more: object) -> None:
-        """Tell all our own clients something beside the document."""
-        for session in self.sessions.values():
-            session.notify(kind, reason, **more)
-
     def drained(self, session: Session) -> None:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""
         self.flush()
@@ -391,9 +363,7 @@ class Exchange:
 
     def ask_all(self) -> None:
         """Send step 1 to everyone, so that an update lost on the way in is found."""
-        step1 = self.answers.step1()
-        for session in self.sessions.values():
-            session.outbox.push(step1)
+        self.audience.push(self.answers.step1())
 
     def ask_again(self) -> bool:
         """Ask for what was turned away, once there is room: sooner it would be turned away again.
@@ -408,10 +378,7 @@ class Exchange:
     def tell_digest(self) -> None:
         """Tell our own clients what a replica with our state vector must read as."""
         self.flush()
-        digest = self.answers.digest()
-        for session in self.sessions.values():
-            if session.is_ours:
-                session.outbox.push(digest)
+        self.audience.push(self.answers.digest(), ours_only=True)
 
 
 def _require_editor(session: Session, *, is_step2: bool) -> None:

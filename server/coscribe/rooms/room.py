@@ -237,7 +237,7 @@ class Room:
         if activity.kind is ActivityKind.RENAMED:
             self._renamed(activity.data.get("title", ""))
         elif activity.kind is not ActivityKind.EDITED:
-            self._exchange.notify_all("document", activity.kind.value)
+            self._exchange.audience.notify("document", activity.kind.value)
 
     def retitle(self, title: str) -> None:
         """Note the title that the text gave the document."""
@@ -246,7 +246,7 @@ class Room:
 
     def _renamed(self, title: str) -> None:
         self.title = title
-        self._exchange.notify_all("document", "renamed")
+        self._exchange.audience.notify("document", "renamed")
 
     # Writers over REST
 
@@ -334,20 +334,20 @@ class Room:
     def _on_delayed(self, reason: str) -> None:
         """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
         if self._life.turn(Phase.DEGRADED):
-            self._exchange.notify_all("degraded", _NOT_SAVED, detail=reason)
+            self._exchange.audience.notify("degraded", _NOT_SAVED, detail=reason)
         if self._exchange.intake.is_full:
-            self._exchange.notify_all("read-only", "Too much is waiting to be saved.")
+            self._exchange.audience.notify("read-only", "Too much is waiting to be saved.")
 
     def _recovered(self) -> None:
         if self.phase is Phase.DEGRADED and self._life.turn(Phase.LIVE):
-            self._exchange.notify_all("degraded", "Changes are saved again.", recovered=True)
+            self._exchange.audience.notify("degraded", "Changes are saved again.", recovered=True)
 
     def replaced(self, generation: int) -> None:
         """The document has another generation (rule D6): our clients keep what is not saved as a copy."""
         if self.phase is Phase.CLOSED:
             return
         reason = "This document was replaced, from a backup for instance."
-        self._exchange.notify_all("generation", reason, generation=generation)
+        self._exchange.audience.notify("generation", reason, generation=generation)
         self.close(4409, reason)
         self._owner.gone(self)
 
@@ -366,7 +366,7 @@ class Room:
     def drain(self) -> None:
         """The server stops: nothing more is taken in, and what was accepted goes on to the log."""
         if self._life.turn(Phase.DRAINING):
-            self._exchange.notify_all("draining", _RESTARTING)
+            self._exchange.audience.notify("draining", _RESTARTING)
             self.end_sessions(1012, _RESTARTING)
 
     def end_sessions(self, code: int, reason: str) -> None:

@@ -75,7 +75,7 @@ class Turn:
         loop, now = self._turns.loop, self._turns.loop.time()
         self._turns.look(now)
         if at_once or self._flushed_at + self._turns.tick_s <= now:
-            loop.call_soon(self._run)
+            loop.call_soon(self._read if self._reads else self._run)
         else:
             loop.call_at(self._flushed_at + self._turns.tick_s, self._read)
 

@@ -1,0 +1,59 @@
+"""Everybody in a room: what all of them are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coscribe.core.intake import Accepted
+from coscribe.core.protocol import encode_update
+from coscribe.core.session import Session
+from coscribe.core.update import Span
+
+
+class Audience:
+    """The sessions of one document, by id."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+
+    def deliver(self, item: Accepted) -> None:
+        """Give what was applied to everybody but its author."""
+        self._share(encode_update(item.update), item.scan.structs, item.session_id)
+
+    def deliver_together(self, accepted: Sequence[Accepted], together: bytes) -> None:
+        """Give what one transaction took in to everybody, as one update (rule P17).
+
+        Its authors get it too where they are several: leaving his part out for each would be as many frames as people.
+        """
+        if len(accepted) == 1:
+            self.deliver(accepted[0])
+            return
+        first: dict[int, Span] = {}
+        for item in accepted:
+            for span in item.scan.structs:
+                if span.client not in first or span.start < first[span.client].start:
+                    first[span.client] = span
+        author = accepted[0].session_id
+        if any(item.session_id != author for item in accepted):
+            author = ""
+        self._share(encode_update(together), tuple(first.values()), author)
+
+    def _share(self, frame: bytes, spans: Sequence[Span], author: str) -> None:
+        for session in self.sessions.values():
+            if session.id != author:
+                session.outbox.share(frame, spans)
+
+    def share(self, frame: bytes) -> None:
+        """Tell everybody something that may be dropped on a slow line."""
+        self._share(frame, (), "")
+
+    def push(self, frame: bytes, *, ours_only: bool = False) -> None:
+        """Tell everybody, or our own clients, something that is not dropped."""
+        for session in self.sessions.values():
+            if session.is_ours or not ours_only:
+                session.outbox.push(frame)
+
+    def notify(self, kind: str, reason: str, **more: object) -> None:
+        """Tell all our own clients something beside the document."""
+        for session in self.sessions.values():
+            session.notify(kind, reason, **more)
