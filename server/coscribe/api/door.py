@@ -10,6 +10,7 @@ from __future__ import annotations
 import resource
 from asyncio import Transport
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -106,13 +107,13 @@ class GuardedHttp(CuttableHttp):
         """The connection is gone."""
         super().connection_lost(exc)
         if self._limit is None:
-            self.left()
+            self.leaving()()
         else:
             self._door.telling -= 1
 
-    def left(self) -> None:
-        """One connection less."""
-        self._door.leave(self.client[0] if self.client else None)
+    def leaving(self) -> Callable[[], None]:
+        """One connection less, once it is called."""
+        return partial(self._door.leave, self.client[0] if self.client else None)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come; who is turned away hears why."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from asyncio import TimerHandle
 from asyncio.transports import Transport
+from collections.abc import Callable
 from typing import cast
 
 from starlette.types import Scope
@@ -73,14 +74,15 @@ class CuttableHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to a handshake of ours."""
         self.connections.discard(self)
-        handshake = Handshake(cast(Scope, self.scope), self.transport, self.connections, self.left)
+        handshake = Handshake(cast(Scope, self.scope), self.transport, self.connections, self.leaving())
         task = self.loop.create_task(handshake.run(self.app, self.url))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
         self.parser = None  # type: ignore[assignment]  # it and this refer to each other, and would stay until the garbage collector comes by
 
-    def left(self) -> None:
-        """The connection has ended after it was upgraded."""
+    def leaving(self) -> Callable[[], None]:
+        """What is to be called when the connection has ended after it was upgraded; it must not keep this in memory."""
+        return lambda: None
 
     def _expect_head(self) -> None:
         self._in_head, self._head_bytes = True, 0

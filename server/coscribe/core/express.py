@@ -100,7 +100,12 @@ class Express:
 
     def _take_update(self, session: Session, hand: Hand | None, frame: bytes) -> bool:
         intake = self._intake
-        if session.role not in _WRITERS or session.held or intake.replica.pairs or intake.fragments > MOST_FRAGMENTS:
+        if (
+            session.role not in _WRITERS
+            or session.ahead is not None
+            or intake.replica.pairs
+            or intake.fragments > MOST_FRAGMENTS
+        ):
             return False
         if hand is not None and frame.startswith(hand.head, 3):
             found = self._letter(hand, frame) or self._string(hand, frame)

@@ -12,10 +12,22 @@ class Rate:
     per_s: float
     burst: float
 
-    @property
-    def burst_s(self) -> float:
-        """How long the burst lasts at the rate."""
-        return self.burst / self.per_s
+    def spent(self, rested_at: float, cost: float, now: float) -> float:
+        """When all is made good again, where it was to be at `rested_at` and so much more is spent now."""
+        return (rested_at if rested_at > now else now) + cost / self.per_s
+
+    def owed_s(self, rested_at: float, now: float) -> float:
+        """The seconds until a debt is paid, 0 without one."""
+        owed_s = rested_at - now - self.burst / self.per_s
+        return owed_s if owed_s > 0 else 0.0
+
+    def left(self, rested_at: float, now: float) -> float:
+        """How much can be spent without a debt."""
+        return self.burst - max(0.0, rested_at - now) * self.per_s
+
+
+# Nothing was spent yet.
+NEVER = float("-inf")
 
 
 class Meter:
@@ -25,8 +37,7 @@ class Meter:
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        # When all that was spent is made good again.
-        self._rested_at = float("-inf")
+        self._rested_at = NEVER
 
     def is_rested(self, now: float) -> bool:
         """Whether nothing of what was spent counts any more."""
@@ -34,14 +45,12 @@ class Meter:
 
     def spend(self, cost: float, now: float) -> float:
         """Spend, also what is not there; gives the seconds until the debt is paid, 0 without one."""
-        since = self._rested_at if self._rested_at > now else now
-        self._rested_at = since + cost / self._rate.per_s
-        owed_s = self._rested_at - now - self._rate.burst_s
-        return owed_s if owed_s > 0 else 0.0
+        self._rested_at = self._rate.spent(self._rested_at, cost, now)
+        return self._rate.owed_s(self._rested_at, now)
 
     def left(self, now: float) -> float:
         """How much can be spent without a debt."""
-        return (self._rate.burst_s - max(0.0, self._rested_at - now)) * self._rate.per_s
+        return self._rate.left(self._rested_at, now)
 
     def ask(self, cost: float, now: float) -> float:
         """Spend what is there and give 0, else spend nothing and give the seconds after which to ask again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from coscribe.core.forks import Allowance
 from coscribe.core.outbox import Outbox
@@ -113,6 +113,28 @@ class AskedPresence:
 Effect = Greeted | Asked | Offered | Heavy | Refused | Present | AskedPresence
 
 
+class Ahead:
+    """Updates of a session that came before what they build on."""
+
+    __slots__ = ("_bytes", "_things", "offers", "wanted")
+
+    def __init__(self) -> None:
+        self.offers: list[Offered] = []
+        # Of each client that one of them waits for, the lowest clock that any of them needs.
+        self.wanted: dict[int, int] = {}
+        self._bytes = self._things = 0
+
+    def hold(self, offer: Offered, needed: tuple[int, int]) -> bool:
+        """Keep one until a client has come to a clock; False when that is too much."""
+        client, clock = needed
+        self.offers.append(offer)
+        self._bytes += len(offer.update)
+        self._things += offer.scan.things
+        self.wanted[client] = min(clock, self.wanted.get(client, clock))
+        is_many = len(self.offers) > _MAX_HELD or self._things > _MAX_HELD_THINGS
+        return not is_many and self._bytes <= _MAX_HELD_BYTES
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """State of one conversation. `is_ours` is set by hello: only our own client gets acks, digests and notices."""
@@ -123,11 +145,8 @@ class Session:
     outbox: Outbox
     link_id: str | None = None
     is_ours: bool = False
-    held: list[Offered] = field(default_factory=list)
-    held_bytes: int = 0
-    held_things: int = 0
-    # Of each client that a held update waits for, the lowest clock that any of them needs.
-    wanted: dict[int, int] = field(default_factory=dict)
+    # Updates that came ahead of their predecessors, None as for nearly everybody.
+    ahead: Ahead | None = None
     has_asked: bool = False
     # Hears the limit of every refusal.
     refused: Callable[[str], None] = lambda _: None
@@ -169,23 +188,23 @@ class Session:
 
     def hold(self, offer: Offered, needed: tuple[int, int]) -> bool:
         """Keep an update until a client has come to a clock; False when that is too much."""
-        client, clock = needed
-        self.held.append(offer)
-        self.held_bytes += len(offer.update)
-        self.held_things += offer.scan.things
-        self.wanted[client] = min(clock, self.wanted.get(client, clock))
-        is_many = len(self.held) > _MAX_HELD or self.held_things > _MAX_HELD_THINGS
-        return not is_many and self.held_bytes <= _MAX_HELD_BYTES
+        self.ahead = self.ahead or Ahead()
+        return self.ahead.hold(offer, needed)
 
     def may_release(self, clocks: Mapping[int, int]) -> bool:
         """Whether one of the held updates has what it waited for: looking at all of them costs far more."""
-        return any(clocks.get(client, 0) >= clock for client, clock in self.wanted.items())
+        wanted = self.ahead.wanted if self.ahead is not None else {}
+        return any(clocks.get(client, 0) >= clock for client, clock in wanted.items())
 
     def release(self) -> list[Offered]:
         """Take back what is held."""
-        held, self.held, self.held_bytes, self.held_things = self.held, [], 0, 0
-        self.wanted.clear()
+        held, self.ahead = self.held, None
         return held
+
+    @property
+    def held(self) -> list[Offered]:
+        """What is held."""
+        return self.ahead.offers if self.ahead is not None else []
 
     def accepted(self, ticket: int, sealed: int) -> None:
         """Note an update frame that was accepted as it came.
