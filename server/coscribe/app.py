@@ -22,6 +22,7 @@ from coscribe.api.headers import SecurityHeaders
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Rates
 from coscribe.api.pages import add_pages
+from coscribe.api.rehearsal import rehearse
 from coscribe.api.rest import TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
 from coscribe.config import Settings
@@ -78,8 +79,9 @@ def create_app(
     stopped = stop or asyncio.Event()
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Wiring]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Wiring]]:
         async with running(settings, stopped, metrics) as wiring:
+            await rehearse(app, wiring)
             yield {"wiring": wiring}
 
     app = Application(

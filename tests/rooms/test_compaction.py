@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from tests.contracts.values import an_entry
 from tests.rooms.building import Building, enter, eventually
 from tests.support.people import ANN, BEN
@@ -20,7 +20,7 @@ from coscribe.rooms import compaction
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.history import replica_at
 from coscribe.storage.archive import SqlArchive
-from coscribe.storage.tables import segments, snapshots, updates
+from coscribe.storage.tables import documents, segments, snapshots, updates
 
 
 def letters(client: int, first: int, count: int) -> list[bytes]:
@@ -58,11 +58,15 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "_PAUSE_S", 0.0)
 
 
-async def patrolled(compactor: Compactor, done: Any) -> None:
-    compactor.start()
+async def until(done: Any) -> None:
     async with asyncio.timeout(20):
         while not await done():
             pass
+
+
+async def patrolled(compactor: Compactor, done: Any) -> None:
+    compactor.start()
+    await until(done)
     await compactor.close()
 
 
@@ -168,3 +172,78 @@ async def test_a_snapshot_that_fails_is_not_tried_again_with_every_keystroke(bui
     assert tail.is_due
     await compactor._guarded(document.id, compactor._live(place, 1000, tail))
     assert (await counts(building, document), len(failures)) == ((0, 1, 1), 1)
+
+
+# Documents that rest
+
+
+async def test_a_document_that_rests_gets_its_snapshot_soon(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "_REST_S", 0.0)
+    document = await written(building, 300)
+
+    async def done() -> bool:
+        return await counts(building, document) == (300, 0, 1)
+
+    async with building.registry.hold(document) as room:
+        await until(done)
+        assert room.text == "x" * 300
+    await building.registry.drop(document.id, code=1001, reason="")
+    building.log.read_from.clear()
+    async with building.registry.hold(document) as room:
+        assert (room.text, building.log.read_from) == ("x" * 300, [])
+
+
+def test_a_short_tail_is_left_to_whoever_opens_the_document() -> None:
+    assert not Tail(0, 200, 8_000).is_due_at_rest
+    assert Tail(0, 250, 8_000).is_due_at_rest
+    assert Tail(0, 1, 200_000).is_due_at_rest
+    assert not Tail(400_000, 300, 12_000).is_due_at_rest
+    assert Tail(400_000, 400, 12_000).is_due_at_rest
+    # 20,000 entries are due even behind a state of 50 MB.
+    assert Tail(50_000_000, 20_000, 400_000).is_due_at_rest
+
+
+async def test_no_snapshot_is_taken_at_rest_as_long_as_somebody_writes(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compactor, place, tail = a_compactor(building, []), Place("one", 1), Tail(0, 300, 12_000)
+    compactor.consider(place, 300, tail)
+    tail.add(1, 40)
+    compactor.consider(place, 301, tail)
+    compactor._look(place)
+    assert (list(compactor._timers), compactor._due) == ([place], {})
+
+    monkeypatch.setattr(compaction, "_REST_S", 0.0)
+    compactor._look(place)
+    assert (compactor._timers, compactor._due) == ({}, {place: (301, tail)})
+
+
+async def test_what_was_compacted_meanwhile_is_not_compacted_again_at_rest(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "_REST_S", 0.0)
+    compactor, place, tail = a_compactor(building, []), Place("one", 1), Tail(0, 300, 12_000)
+    compactor.consider(place, 300, tail)
+    tail.add(-300, -12_000)
+    compactor._look(place)
+    assert (compactor._timers, compactor._busy, compactor._due) == ({}, {}, {})
+
+
+async def test_a_document_that_was_replaced_while_it_rested_leaves_no_snapshot_behind(building: Building) -> None:
+    document = await written(building, 300)
+    compactor = a_compactor(building, [])
+    async with building.database.write() as connection:
+        await connection.execute(delete(updates).where(updates.c.document_id == document.id))
+        await connection.execute(update(documents).where(documents.c.id == document.id).values(generation=2, seq=0))
+    await compactor._live(Place(document.id, 1), 300, Tail(0, 300, 12_000))
+    assert await counts(building, document) == (0, 0, 0)
+
+
+async def test_a_compactor_that_is_closed_looks_after_nothing_any_more(building: Building) -> None:
+    compactor = a_compactor(building, [])
+    compactor.rest(Place("one", 1), 300, Tail(0, 300, 12_000))
+    [timer] = compactor._timers.values()
+    await compactor.close()
+    assert timer.cancelled()

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from tests.contracts.values import an_entry
 from tests.rooms.building import Building, a_reader, enter, eventually, notices
 from tests.support.people import ANN, BEN, HELLO
-from tests.support.wire_bytes import framed, item, one, typed, uint
+from tests.support.wire_bytes import framed, item, one, string, typed, uint
 
 from coscribe.core.outbox import Outbox
 from coscribe.core.replica import Replica
@@ -139,12 +139,22 @@ async def test_a_damaged_snapshot_costs_nothing(building: Building, bad: list[in
     assert events(building) == ["quarantined"] * len(bad)
 
 
-async def test_a_poisoned_snapshot_does_not_reach_the_engine(building: Building) -> None:
+@pytest.mark.parametrize(
+    ("codec", "poison"),
+    [
+        ("yjs-v1", BOMB),
+        ("yjs-v1-pieces", string(A) + string(BOMB)),
+        ("yjs-v1-pieces", string(A) + string(C)),  # beyond a gap
+        ("yjs-v3", A),
+    ],
+    ids=["whole", "pieces", "gap", "codec"],
+)
+async def test_a_poisoned_snapshot_does_not_reach_the_engine(building: Building, codec: str, poison: bytes) -> None:
     document = await written(building, A, B)
     await stored_snapshot(building, document, 2, A, B)
     async with building.database.write() as connection:
-        sealed = snapshot_checksum(Place(document.id, 1), 2, "yjs-v1", BOMB)
-        await connection.execute(update(snapshots).values(codec="yjs-v1", state=BOMB, checksum=sealed))
+        sealed = snapshot_checksum(Place(document.id, 1), 2, codec, poison)
+        await connection.execute(update(snapshots).values(codec=codec, state=poison, checksum=sealed))
     async with building.registry.hold(document) as room:
         assert (room.text, room.damage) == ("ab", None)
     assert [fields["damage"].what for event, fields in building.told] == [RowKind.SNAPSHOT]

@@ -9,12 +9,20 @@ from datetime import timedelta
 
 import pytest
 from tests.support.people import ANN, NOW
+from tests.support.wire_bytes import framed
 
+from coscribe.core import answers
 from coscribe.core.intake import Limits
+from coscribe.core.outbox import Outbox
+from coscribe.core.pieces import split
+from coscribe.core.protocol import SyncStep2, Update, decode
+from coscribe.core.replica import Replica
+from coscribe.core.session import Session
 from coscribe.core.splices import Splice
 from coscribe.errors import Unavailable
-from coscribe.model import Access, ActivityKind, Document, NewActivity, new_id
+from coscribe.model import Access, ActivityKind, Document, NewActivity, Place, Role, new_id
 from coscribe.ports import DocumentChanges
+from coscribe.rooms.compaction import Compactor, Upkeep
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry
@@ -27,6 +35,7 @@ from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.update_log import SqlUpdateLog
 
 _WITHIN_S = 20.0
+UPKEEP = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)))
 
 
 def a_registry(database: Database, *, idle_s: float = 30.0) -> Registry:
@@ -126,3 +135,44 @@ async def test_opening_a_document_changes_nothing_of_it(sqlite: Database) -> Non
             await _hold(registry, document)
         await settled(sqlite)
     assert [await documents.get(named.id), await documents.get(new.id)] == before
+
+
+async def test_a_rehearsal_opens_nothing(sqlite: Database) -> None:
+    async with running(sqlite) as registry:
+        await registry.rehearse()
+        assert not registry.rooms
+
+
+async def test_a_long_document_is_told_in_the_pieces_that_are_stored(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await a_document(sqlite)
+    text = "lorem ipsum " * 50_000
+    async with running(sqlite) as registry, registry.hold(document) as room:
+        await write(room, text)
+        place = Place(document.id, document.generation)
+        await Compactor(SqlUpdateLog(sqlite), SqlArchive(sqlite), UPKEEP)._snapshot(place, room.seq)
+
+    cuts: list[int] = []
+    monkeypatch.setattr(answers, "split", lambda update: cuts.append(len(update)) or split(update))
+    async with running(sqlite) as registry, registry.hold(document) as room:
+        assert (read(told(room)), cuts) == (text, [])
+        await write(room, "more ")
+        assert read(told(room)) == "more " + text
+        assert max(cuts) < 100
+
+
+def told(room: Room) -> list[bytes]:
+    """What somebody is answered who has nothing."""
+    session = Session("newcomer", ANN, Role.EDITOR, Outbox(2**22, lambda: None))
+    room.join(session)
+    room.receive(session, framed(0, b"\x00"))
+    messages = [decode(frame) for frame in session.outbox.take()]
+    room.leave(session)
+    return [message.update for message in messages if isinstance(message, Update | SyncStep2)]
+
+
+def read(updates: list[bytes]) -> str:
+    replica = Replica(1)
+    replica.load(updates)
+    return replica.text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from coscribe.core.awareness import Awareness
 from coscribe.core.intake import Intake
 from coscribe.core.outbox import Outbox
-from coscribe.core.pieces import split
+from coscribe.core.pieces import Whole, split
 from coscribe.core.protocol import KEEPALIVE, encode_digest, encode_step1, encode_step2, encode_update
 from coscribe.core.update import Span, encode_state_vector, scan_state_vector
 from coscribe.errors import Malformed, UpdateRefused
@@ -15,6 +17,17 @@ from coscribe.errors import Malformed, UpdateRefused
 _EMPTY_STATE_VECTOR = b"\x00"
 # Clients that a copy may know beside those of the document: what it wrote itself, in many tabs and years.
 _MORE_CLIENTS = 10_000
+# Ticks that may have come since a state was cut up, until it is cut up again: for a text of 105 KB with a long history
+# that takes 20 ms, of each who joins while somebody types, and telling what came since 0.4 ms.
+_MOST_SINCE = 2**15
+
+
+class _Cut(NamedTuple):
+    """A whole state in frames of updates, with the clocks and the bytes of text that it comes to."""
+
+    frames: list[bytes]
+    clocks: dict[int, int]
+    size: int
 
 
 class Answers:
@@ -23,8 +36,17 @@ class Answers:
     def __init__(self, intake: Intake, awareness: Awareness) -> None:
         self._intake = intake
         self._awareness = awareness
-        # The whole state in frames, and the ticket up to which it is that.
-        self._whole: tuple[int, list[bytes]] = (-1, [])
+        # The frames that whoever has nothing is answered with, and the ticket up to which they are that.
+        self._newest: tuple[int, list[bytes]] = (-1, [])
+        self._cut: _Cut | None = None
+
+    def begin(self, whole: Whole, *, is_all: bool) -> None:
+        """Begin with a state that is cut up already; `is_all` says that nothing has come since."""
+        if len(whole.pieces) == 1:
+            return  # it is as soon encoded as kept
+        frames = self._keep(whole)
+        if is_all:
+            self._newest = self._intake.tickets, frames
 
     def step1(self) -> bytes:
         """Our question for what is not here."""
@@ -60,11 +82,32 @@ class Answers:
 
     def _all(self) -> list[bytes]:
         """The whole state, encoded once for all who join while nothing changes."""
-        ticket, frames = self._whole
+        ticket, frames = self._newest
         if ticket != self._intake.tickets:
-            frames = _frames(self._intake.replica.diff())
-            self._whole = self._intake.tickets, frames
+            frames = self._continued() or self._anew()
+            self._newest = self._intake.tickets, frames
         return frames
+
+    def _continued(self) -> list[bytes] | None:
+        """The last state that was cut up and what came since; None where that is much, or there is none."""
+        cut, replica = self._cut, self._intake.replica
+        if cut is None:
+            return None
+        came = sum(clock - cut.clocks.get(client, 0) for client, clock in replica.clocks.items())
+        if came > max(_MOST_SINCE, cut.size // 8) or replica.size < cut.size // 2:
+            return None
+        return [*cut.frames, *_frames(replica.diff(encode_state_vector(cut.clocks)))]
+
+    def _anew(self) -> list[bytes]:
+        replica = self._intake.replica
+        return self._keep(Whole(tuple(split(replica.diff())), dict(replica.clocks), replica.size))
+
+    def _keep(self, whole: Whole) -> list[bytes]:
+        """Keep a state that is worth it, as frames; gives the frames of an answer that is this state."""
+        answer = _in_frames(whole.pieces)
+        last = encode_update(whole.pieces[-1])
+        self._cut = _Cut([*answer[:-1], last], whole.clocks, whole.size) if len(answer) > 1 else None
+        return answer
 
     def drained(self, outbox: Outbox) -> None:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""
@@ -80,6 +123,11 @@ class Answers:
 
 
 def _frames(update: bytes) -> list[bytes]:
-    """An answer in pieces that no watchdog and no frame limit trips over: updates, and a step 2 at the end."""
-    *first, last = split(update)
+    """An answer in pieces that no watchdog and no frame limit trips over."""
+    return _in_frames(split(update))
+
+
+def _in_frames(pieces: Sequence[bytes]) -> list[bytes]:
+    """Updates, and a step 2 at the end."""
+    *first, last = pieces
     return [*map(encode_update, first), encode_step2(last)]

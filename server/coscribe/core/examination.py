@@ -82,8 +82,8 @@ def examine_plan(state: bytes, plan: Plan, client_id: int) -> Examined:
 def _opened(state: bytes, client_id: int = 1) -> tuple[Replica, int]:
     """The document, and how many structs it has."""
     replica = Replica(client_id)
-    replica.load([state])
     found = scan(state)
+    replica.load([state], [found])
     return replica, found.things - len(found.deletes)
 
 

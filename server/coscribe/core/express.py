@@ -24,8 +24,6 @@ _STRING, _ORIGIN, _RIGHT_ORIGIN = 0x04, 0x80, 0x40
 _KINDS = frozenset((_STRING, _STRING | _ORIGIN, _STRING | _RIGHT_ORIGIN, _STRING | _ORIGIN | _RIGHT_ORIGIN))
 # Bytes that begin a character beyond 16 bits: where there may be pairs, the ordinary way looks for cuts.
 _BEYOND = frozenset(range(0xF0, 0x100))
-# What no frame has at any place where an origin may begin: a number of 53 bits takes eight bytes.
-_NOTHING = b"\xff" * 9
 _SPACE, _DELETE_KEY = 0x20, 0x7F
 # What an update needs was looked at here; nobody asks for it later.
 _NEEDS: dict[int, int] = {}
@@ -43,15 +41,18 @@ class Hand:
         self.id = encoded
         self.head = _INSERT + encoded
         # The right origin of the last string, which is here: the next one mostly has the same.
-        self.right = _NOTHING
+        self.right = b""
         # The clock of the next letter, and its update up to its text, where it stands behind the last one.
         self.clock = -1
         self.info = 0
-        self.letter = _NOTHING
+        self.letter = b""
 
     def expect(self, clock: int, last: int) -> None:
         """The next letter has this clock, and stands behind the one of the clock `last`."""
         self.clock = clock
+        if clock + 1 >= MAX_CLOCK:
+            self.letter = b""
+            return
         right = self.right if self.info & _RIGHT_ORIGIN else b""
         self.letter = b"%b%b%c%b%b%b" % (self.head, write_uint(clock), self.info, self.id, write_uint(last), right)
 
@@ -73,8 +74,8 @@ class Express:
         try:
             if frame[0] == 1:
                 # One state, of the client whose letters these are: behind a length of one or two bytes.
-                at = 3 if frame[1] < 0x80 else 4
-                if hand is not None and frame[at - 1] == 1 and frame.startswith(hand.id, at):
+                at = 3 if frame[1] < 0x80 else 4 if frame[2] < 0x80 else 0
+                if at and hand is not None and frame[at - 1] == 1 and frame.startswith(hand.id, at):
                     self.carets[session.id] = session, frame
                     return True
             elif frame[0] == 0 and frame[1] == 2 and frame[2] == len(frame) - 3 <= _MOST_BYTES:
@@ -121,12 +122,18 @@ class Express:
     def _letter(self, hand: Hand, frame: bytes) -> Scan | None:
         """One more letter of ASCII behind the last one: all but the letter is known beforehand."""
         letter, clock = hand.letter, hand.clock
-        if not frame.startswith(letter, 3) or len(frame) != len(letter) + 6 or frame[-3] != 1 or frame[-1]:
+        if (
+            not letter
+            or not frame.startswith(letter, 3)
+            or len(frame) != len(letter) + 6
+            or frame[-3] != 1
+            or frame[-1]
+        ):
             return None
         if not _SPACE <= frame[-2] < _DELETE_KEY or self._intake.replica.clocks.get(hand.client) != clock:
             return None
         hand.expect(clock + 1, clock)
-        return _new(Scan, ((_new(Span, (hand.client, clock, clock + 1)),), (), _NEEDS, 1, False, 1))
+        return _new(Scan, ((_new(Span, (hand.client, clock, clock + 1)),), (), _NEEDS, 1, False, 1, (), 0))
 
     def _string(self, hand: Hand, frame: bytes) -> Scan | None:
         """One string that continues its client's clock and names what is here."""
@@ -142,7 +149,7 @@ class Express:
             return None
         hand.info = _STRING | _ORIGIN | info & _RIGHT_ORIGIN
         hand.expect(end, end - 1)
-        return _new(Scan, ((_new(Span, (client, clock, end)),), (), _NEEDS, len(raw), False, 1))
+        return _new(Scan, ((_new(Span, (client, clock, end)),), (), _NEEDS, len(raw), False, 1, (), 0))
 
     def _delete(self, frame: bytes) -> Scan | None:
         """One range that is here."""
@@ -167,10 +174,10 @@ def _behind_origins(clocks: dict[int, int], hand: Hand, frame: bytes, pos: int) 
         pos = _known(clocks, frame, pos)
     if info & _RIGHT_ORIGIN and pos:
         start = pos
-        if frame.startswith(hand.right, pos):
+        if hand.right and frame.startswith(hand.right, pos):
             return pos + len(hand.right)
         pos = _known(clocks, frame, pos)
-        hand.right = frame[start:pos] or _NOTHING
+        hand.right = frame[start:pos] if pos else b""
     return pos
 
 

@@ -15,18 +15,9 @@ from typing import NamedTuple
 
 from coscribe.core.lib0 import read_bytes
 from coscribe.core.pieces import Struct, StructWalk
+from coscribe.core.plain import FORMAT, INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, STRING
 from coscribe.core.replica import Replica
-from coscribe.core.update import (
-    FORMAT,
-    INFO_ORIGIN,
-    INFO_RIGHT_ORIGIN,
-    KIND_MASK,
-    STRING,
-    Scan,
-    Span,
-    Walk,
-    encode_state_vector,
-)
+from coscribe.core.update import Scan, Span, Walk, encode_state_vector
 from coscribe.errors import UpdateRefused
 
 # What the engine encodes for comparisons of one session: an honest client repeats a few keystrokes once a minute.

@@ -196,7 +196,7 @@ class Intake:
     def accept(self, item: Accepted) -> int:
         """Admit a checked update; gives its ticket. `apply` must follow before anybody is answered."""
         self._claim(item)
-        self.replica.pairs.learn(item.update)
+        self.replica.pairs.note(item.scan)
         self.admit(item)
         return self.tickets
 
@@ -272,7 +272,7 @@ class Intake:
         if not (self.replica.changed or self.news(item.scan)):
             return False
         self._claim(item)
-        self.replica.pairs.learn(item.update)
+        self.replica.pairs.note(item.scan)
         self.replica.admit(item.scan)
         self._count(item)
         self._queue([item], delta)
@@ -288,7 +288,7 @@ class Intake:
         """Change the text in the author's name by the room's own replica. Raises EngineFailed."""
         update, delta = self.replica.edit(splices)
         item = Accepted(update, scan(update), author, session_id)
-        self.replica.pairs.learn(update)
+        self.replica.pairs.note(item.scan)
         self._count(item)
         self._queue([item], delta)
         return item

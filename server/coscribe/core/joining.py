@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_bytes, write_uint
 from coscribe.core.pieces import Struct, StructWalk
-from coscribe.core.update import INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, STRING
+from coscribe.core.plain import INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, STRING
 
 # Fewer bytes hold at most some 700 letters one by one: a quarter of a megabyte on the way.
 _SMALL = 4096
+# Where a scan has counted what joining would take in the engine (`Scan.joining_bytes`), so much is left to it.
+MOST_JOINING = 2**20
 
 _Place = tuple[int, int] | None
 

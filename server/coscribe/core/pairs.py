@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from coscribe.core.lib0 import read_bytes
-from coscribe.core.update import ROOT, Scan, Walk
+from coscribe.core.update import ROOT, Scan, Walk, scan
 from coscribe.errors import UpdateRefused
 
 # The first byte of a character beyond 16 bits in UTF-8; clocks and ids can hold such bytes too.
@@ -41,28 +40,17 @@ class Pairs:
     def learn(self, update: bytes) -> None:
         """Note every pair in an update that the scanner has passed."""
         if _FOUR_BYTES.search(update):
-            _Finding(update, self).structs()
+            self.note(scan(update))
 
-
-class _Finding(Walk):
-    """A walk that notes pairs."""
-
-    __slots__ = ("_pairs",)
-
-    def __init__(self, data: bytes, pairs: Pairs) -> None:
-        super().__init__(data, ROOT)
-        self._pairs = pairs
-
-    def string(self) -> int:
-        raw, _ = read_bytes(self.data, self.pos)
-        if _FOUR_BYTES.search(raw):
-            client, clock = self.here
+    def note(self, found: Scan) -> None:
+        """Note every pair that the scanner has found."""
+        for client, start, raw in found.paired:
+            clock = start
             for char in raw.decode():
                 if char > "\uffff":
-                    self._pairs.add(client, clock)
+                    self.add(client, clock)
                     clock += 1
                 clock += 1
-        return super().string()
 
 
 class _Checking(Walk):
@@ -93,7 +81,7 @@ class _Checking(Walk):
 def check_cuts(update: bytes, found: Scan, known: Pairs, clocks: Mapping[int, int]) -> None:
     """Refuse an update that cuts a pair, its own or a known one. Raises UpdateRefused."""
     own = Pairs()
-    own.learn(update)
+    own.note(found)
     if not own and not known:
         return
     walk = _Checking(update, (known, own))

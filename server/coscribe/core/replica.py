@@ -14,10 +14,10 @@ from typing import Any
 
 from pycrdt import Doc, Subscription, Text, TextEvent, TransactionEvent
 
-from coscribe.core.joining import joined
+from coscribe.core.joining import MOST_JOINING, joined
 from coscribe.core.pairs import Pairs
 from coscribe.core.splices import Splice, coarsen
-from coscribe.core.update import EMPTY_UPDATE, ROOT, Scan, scan_state_vector
+from coscribe.core.update import EMPTY_UPDATE, ROOT, Scan, scan, scan_state_vector
 from coscribe.errors import CoscribeError
 
 # The engine's time for many places in one edit grows with their square: 1.6 s for 20,000, 5 ms for 1,000.
@@ -66,13 +66,24 @@ class Replica:
         if state is not None:
             self.load([state])
 
-    def load(self, updates: Sequence[bytes]) -> None:
-        """Apply stored updates, which the gate has passed before, and take the clocks from the engine."""
-        self.apply(updates)
-        self.clocks = scan_state_vector(self._doc.get_state())
-        for update in updates:
+    def load(self, updates: Sequence[bytes], scans: Iterable[Scan] = ()) -> None:
+        """Apply stored updates, which the gate has passed before, and take the clocks from the engine.
+
+        `scans` are what the scanner found in them, where it has looked already.
+        """
+        found = tuple(scans) or tuple(map(scan, updates))
+        with self._transaction():
+            for update, one in zip(updates, found, strict=True):
+                self._doc.apply_update(joined(update) if one.joining_bytes > MOST_JOINING else update)
+        self._deltas.clear()
+        self.clocks = self.engine_clocks()
+        for update, one in zip(updates, found, strict=True):
             self.loaded_bytes += len(update)
-            self.pairs.learn(update)
+            self.pairs.note(one)
+
+    def engine_clocks(self) -> dict[int, int]:
+        """How far the engine has come with each client."""
+        return scan_state_vector(self._doc.get_state())
 
     def judge(self, scan: Scan) -> Verdict:
         """Whether an update can be applied now, adds nothing, or needs what is not here (pitfall 2)."""
@@ -148,7 +159,7 @@ class Replica:
                     del self._text[start:end]
                 if splice.insert:
                     self._text.insert(start, splice.insert)
-        self.clocks.update(scan_state_vector(self._doc.get_state()))
+        self.clocks.update(self.engine_clocks())
         return self.told, self._taken_delta()
 
     @property

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from coscribe.core.formats import check_json, skip_key
 from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_uint
-from coscribe.core.strict_json import is_deeper, parse
+from coscribe.core.plain import DELETED, FORMAT, GC, INFO_ORIGIN, INFO_RIGHT_ORIGIN, KIND_MASK, SKIP, STRING, Plain
 from coscribe.errors import CoscribeError, Malformed, UpdateRefused
 
 ROOT = "content"
@@ -19,15 +20,9 @@ EMPTY_UPDATE = b"\x00\x00"
 MAX_CLOCK = 2**31
 # Yjs draws 32 bits, pycrdt 53; JavaScript cannot read more.
 MAX_CLIENT_ID = 2**53
-# A formatting value is a small JSON text.
-MAX_JSON_BYTES = 4096
-MAX_JSON_DEPTH = 32
-
-INFO_ORIGIN = 0x80
-INFO_RIGHT_ORIGIN = 0x40
+# Bytes; the short way of a `Scanner` begins with 1 us that so few do not save.
+_KEYSTROKE = 64
 _INFO_PARENT_SUB = 0x20
-KIND_MASK = 0x1F
-GC, _DELETED, STRING, FORMAT, SKIP = 0, 1, 4, 6, 10
 # An embed is no text but takes one place in the engine's indexes: all that follows it would be one off.
 _KIND_NAMES = {2: "JSON", 3: "binary", 5: "embed", 7: "nested type", 8: "Any", 9: "subdocument"}
 
@@ -47,7 +42,8 @@ class TooManyThings(CoscribeError):
 class Scan(NamedTuple):
     """What an update holds. `needs` is the highest clock it names of each client as an origin.
 
-    `things` counts its structs and deleted ranges: what its reading costs, and the engine's work on it.
+    `things` counts its structs and deleted ranges: what its reading costs, and the engine's work on it. `paired` are
+    its strings with characters of two UTF-16 units, by client and clock; `joining_bytes` is as in core/plain.
     """
 
     structs: tuple[Span, ...]
@@ -56,6 +52,8 @@ class Scan(NamedTuple):
     inserted_bytes: int
     has_cr: bool
     things: int = 0
+    paired: tuple[tuple[int, int, bytes], ...] = ()
+    joining_bytes: int = 0
 
 
 def scan(update: bytes, *, root: str = ROOT, most: int | None = None) -> Scan:
@@ -63,30 +61,27 @@ def scan(update: bytes, *, root: str = ROOT, most: int | None = None) -> Scan:
 
     With `most`, TooManyThings as soon as more structs and deleted ranges are announced.
     """
-    walk = Walk(update, root, most)
-    structs = walk.structs()
-    deletes = walk.deletes()
+    walk = (Walk if len(update) <= _KEYSTROKE else Scanner)(update, root, most)
+    structs, deletes = walk.structs(), walk.deletes()
     if walk.pos != len(update):
         raise Malformed(f"{len(update) - walk.pos} bytes stand behind the update")
-    return Scan(structs, deletes, walk.needs, walk.inserted_bytes, walk.has_cr, walk.things)
+    paired = tuple(walk.paired)
+    return Scan(structs, deletes, walk.needs, walk.inserted_bytes, walk.has_cr, walk.things, paired, walk.joining_bytes)
 
 
-class Walk:
+class Walk(Plain):
     """One pass over an update's bytes; each method reads one thing at `pos` and moves behind it."""
 
-    __slots__ = ("data", "has_cr", "here", "inserted_bytes", "most", "needs", "pos", "root", "things")
+    __slots__ = ("continues", "here", "most", "root", "things")
 
     def __init__(self, data: bytes, root: str = ROOT, most: int | None = None) -> None:
-        self.data = data
+        super().__init__(data)
         self.root = root
         self.most = len(data) if most is None else most
         self.things = 0
-        self.pos = 0
-        # Client and clock of the struct that is being read.
+        # Client and clock of the struct that is being read, and whether it names the clock before.
         self.here = (-1, 0)
-        self.needs: dict[int, int] = {}
-        self.inserted_bytes = 0
-        self.has_cr = False
+        self.continues = False
 
     def uint(self) -> int:
         """Read a varUint."""
@@ -131,7 +126,12 @@ class Walk:
     def client_structs(self, structs: int, client: int, spans: list[Span]) -> None:
         """Read one client's structs; a Skip parts them into several spans."""
         start = clock = self.uint()
-        for _ in range(structs):
+        self._run_bytes = 0
+        while structs:
+            read, clock = self.skim(structs, client, clock)
+            structs -= read + 1
+            if structs < 0:
+                break
             try:
                 info = self.data[self.pos]
             except IndexError:
@@ -148,6 +148,10 @@ class Walk:
         if clock > start:
             spans.append(Span(client, start, clock))
 
+    def skim(self, structs: int, client: int, clock: int) -> tuple[int, int]:  # noqa: ARG002 - for those who override it
+        """Read structs that need no look at each of their parts; gives how many, and the clock behind them."""
+        return 0, clock
+
     def advance(self, clock: int, length: int) -> int:
         """The clock behind a struct of this length."""
         if length == 0:
@@ -158,6 +162,7 @@ class Walk:
 
     def item(self, info: int) -> int:
         """Read an item behind its info byte; gives its length in clock ticks."""
+        self.continues = False
         if info & INFO_ORIGIN:
             self.origin()
         if info & INFO_RIGHT_ORIGIN:
@@ -174,9 +179,11 @@ class Walk:
         clock = self.uint()
         if clock >= MAX_CLOCK:
             raise UpdateRefused("A clock lies beyond 2^31.", limit="clock")
-        if client == self.here[0] and clock >= self.here[1]:
-            # The engine would wait for it for ever, and with it for all that this client sends later.
-            raise Malformed("a struct names itself or a later one as its origin")
+        if client == self.here[0]:
+            if clock >= self.here[1]:
+                # The engine would wait for it for ever, and with it for all that this client sends later.
+                raise Malformed("a struct names itself or a later one as its origin")
+            self.continues = self.continues or clock == self.here[1] - 1
         if clock > self.needs.get(client, -1):
             self.needs[client] = clock
         return client, clock
@@ -199,10 +206,11 @@ class Walk:
         """Read an item's content; gives its length."""
         if kind == STRING:
             return self.string()
-        if kind == _DELETED:
+        self._run_bytes = 0
+        if kind == DELETED:
             return self.uint()
         if kind == FORMAT:
-            self.pos = _skip_key(self.data, self.pos)
+            self.pos = skip_key(self.data, self.pos)
             self.json()
             return 1
         if kind in _KIND_NAMES:
@@ -210,15 +218,10 @@ class Walk:
         raise Malformed(f"content kind {kind} is unknown")
 
     def string(self) -> int:
-        """Read a string; gives its length in UTF-16 units, Yjs's clock ticks."""
+        """Read a string; gives its length in clock ticks."""
         raw, self.pos = read_bytes(self.data, self.pos)
-        self.inserted_bytes += len(raw)
-        if b"\r" in raw:
-            self.has_cr = True
-        if raw.isascii():
-            return len(raw)
         try:
-            return len(raw.decode().encode("utf-16-le")) >> 1
+            return self.text(raw, *self.here, continues=self.continues)
         except UnicodeDecodeError:
             raise Malformed("a string is not UTF-8") from None
 
@@ -239,23 +242,21 @@ class Walk:
         return tuple(spans)
 
 
-def _skip_key(data: bytes, pos: int) -> int:
-    key, pos = read_string(data, pos)
-    if len(key) > MAX_JSON_BYTES:
-        raise UpdateRefused("A formatting key is too long.", limit="content")
-    return pos
+class Scanner(Walk):
+    """A walk that wants to know no more than what it notes."""
 
+    __slots__ = ()
 
-def check_json(raw: bytes) -> None:
-    """Refuse JSON that is too large, too deep or none."""
-    if len(raw) > MAX_JSON_BYTES:
-        raise UpdateRefused(f"A formatting value is larger than {MAX_JSON_BYTES} bytes.", limit="content")
-    try:
-        value = parse(raw.decode())
-    except ValueError:
-        raise Malformed("a formatting value is no JSON") from None
-    if is_deeper(value, MAX_JSON_DEPTH):
-        raise UpdateRefused(f"A formatting value is nested more than {MAX_JSON_DEPTH} deep.", limit="content")
+    def skim(self, structs: int, client: int, clock: int) -> tuple[int, int]:
+        """Read plain structs the short way."""
+        return self.plain(structs, client, clock, MAX_CLOCK)
+
+    def client(self) -> int:
+        """Read a client id, and know it again."""
+        start = self.pos
+        client = super().client()
+        self.know(client, start)
+        return client
 
 
 def scan_state_vector(data: bytes, *, most: int | None = None) -> dict[int, int]:

@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from coscribe.core.pieces import Whole
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.restoring import EntryFailed, Restoring
+from coscribe.core.states import pieces_of
 from coscribe.errors import Malformed, PositionGone, Unavailable, UpdateRefused
-from coscribe.model import Damage, Entry, Place, RowKind
+from coscribe.model import Damage, Entry, Place, RowKind, Snapshot
 from coscribe.ports import UpdateLog
 
 # Entries between two turns of the loop.
@@ -24,7 +26,7 @@ class Restored:
     """A document as it stood at `seq`, as far as it can be read.
 
     `lost` tells the ranges of seqs that are missing, `waiting` the entries that build on them and are not in the
-    replica; `snapshot_seq` and `snapshot_bytes` what it began with, 0 for nothing.
+    replica; `snapshot_seq`, `snapshot_bytes` and `whole` what it began with, 0 and None for nothing.
     """
 
     replica: Replica
@@ -33,6 +35,7 @@ class Restored:
     waiting: tuple[Entry, ...]
     snapshot_seq: int
     snapshot_bytes: int
+    whole: Whole | None
 
     @property
     def damage(self) -> str | None:
@@ -85,7 +88,7 @@ async def _attempt(log: UpdateLog, place: Place, seq: int, bad: frozenset[int], 
     for at, reason in made.refused:
         await log.set_aside(Damage(place, RowKind.ENTRY, at, reason))
     waiting = tuple(entry for entry, _ in made.waiting)
-    return Restored(made.replica, seq, tuple(made.lost), waiting, began, snapshot_bytes)
+    return Restored(made.replica, seq, tuple(made.lost), waiting, began, snapshot_bytes, made.whole)
 
 
 async def _beginning(log: UpdateLog, place: Place, seq: int) -> tuple[Restoring, int]:
@@ -94,13 +97,18 @@ async def _beginning(log: UpdateLog, place: Place, seq: int) -> tuple[Restoring,
     while (snapshot := await log.snapshot(place.document_id, place.generation, upto=upto)) is not None:
         made = Restoring(Replica(new_client_id()))
         try:
-            await asyncio.to_thread(made.state, snapshot.state, snapshot.seq)
+            await asyncio.to_thread(begin, made, snapshot)
         except (Malformed, UpdateRefused, EngineFailed) as error:
             await log.set_aside(Damage(place, RowKind.SNAPSHOT, snapshot.seq, str(error)))
             upto = snapshot.seq - 1
         else:
             return made, len(snapshot.state)
     return Restoring(Replica(new_client_id())), 0
+
+
+def begin(made: Restoring, snapshot: Snapshot) -> None:
+    """Begin with a snapshot; in a thread, and raises, as `Restoring.state`."""
+    made.state(pieces_of(snapshot.codec, snapshot.state), snapshot.seq)
 
 
 def _named(ranges: Iterable[tuple[int, int]]) -> str:

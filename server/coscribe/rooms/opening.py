@@ -10,7 +10,7 @@ from coscribe.core.exchange import Exchange
 from coscribe.core.intake import Accepted, Intake, Limits
 from coscribe.core.update import scan
 from coscribe.errors import Unavailable
-from coscribe.model import ANYONE, SERVER, Document, Place, Principal, PrincipalKind
+from coscribe.model import ANYONE, SERVER, Document, Place, Principal, PrincipalKind, new_id
 from coscribe.ports import Activities, Archive, Documents, Principals, UpdateLog
 from coscribe.rooms.compaction import Tail
 from coscribe.rooms.feed import Feed, Position, Sources
@@ -53,6 +53,14 @@ class Opener:
     owner: Owner
     damaged: Callable[[str, str], None]
 
+    async def rehearse(self) -> None:
+        """Read what there is of a document that is none. Raises Unavailable."""
+        place = Place(new_id(), 1)
+        await self.storage.documents.get(place.document_id)
+        await restore(self.storage.log, place, 1)
+        await self.storage.log.client_ids(place.document_id, place.generation)
+        await self.storage.activities.head(place.document_id)
+
     async def open(self, document_id: str, *, careful: bool) -> Opened:
         """Make a document's room from the log. Raises Unavailable."""
         if (wrong := await self.storage.archive.mend_head(document_id)) is not None:
@@ -75,7 +83,10 @@ class Opener:
             restored.replica, seq=current.seq, owners=owners, limits=self.limits, now=lambda: datetime.now(UTC)
         )
         intake.shelve(waiting)
-        room = Room(current.id, Exchange(current.generation, intake), self.means, self.owner)
+        exchange = Exchange(current.generation, intake)
+        if restored.whole is not None:
+            exchange.answers.begin(restored.whole, is_all=restored.snapshot_seq == current.seq)
+        room = Room(current.id, exchange, self.means, self.owner)
         room.title = current.title
         room.damage = restored.damage
         distrusted = -1

@@ -88,6 +88,8 @@ class Registry:
         means = Means(self._recorder, storage.log, self._workshop, self.turns)
         owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
+        # Opens a document that is none. Raises Unavailable.
+        self.rehearse = self._opener.rehearse
 
     def start(self) -> None:
         """Begin to record."""
@@ -187,6 +189,7 @@ class Registry:
             # The last stop may have come between a change and its title; a new document has one before its text.
             opened.room.derived_title = opened.room.title
             self._paused(opened.room)
+        self._compactor.rest(Place(document.id, opened.room.generation), opened.room.seq, opened.tail)
         return held
 
     def _expire_later(self, held: Held, after_s: float) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text
+from sqlalchemy import Row, bindparam, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.model import Activity, ActivityKind, NewActivity
 from coscribe.storage.columns import Columns, rows_of
 from coscribe.storage.engine import Database
 from coscribe.storage.readable import Clock, readable_by, utc_now
+from coscribe.storage.reading import fetch
 from coscribe.storage.tables import activity, documents
 
 # Any number that no other lock of this database uses; it spells "cosc".
@@ -19,6 +20,10 @@ _ACTIVITY_LOCK = 0x636F7363
 
 # An activity with its document's id and seq.
 PlacedActivity = tuple[str, int, NewActivity]
+
+
+_HEAD = select(func.max(activity.c.id).label("head"))
+_HEAD_OF_ONE = _HEAD.where(activity.c.document_id == bindparam("document_id"))
 
 
 class SqlActivities:
@@ -56,11 +61,12 @@ class SqlActivities:
 
     async def head(self, document_id: str | None = None) -> int:
         """The highest activity id, of one document or of all; 0 when there is none."""
-        query = select(func.max(activity.c.id))
-        if document_id is not None:
-            query = query.where(activity.c.document_id == document_id)
         async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar() or 0)
+            if document_id is None:
+                rows = await fetch(connection, _HEAD)
+            else:
+                rows = await fetch(connection, _HEAD_OF_ONE, document_id=document_id)
+        return int(rows[0].head or 0)
 
 
 async def insert_activities(connection: AsyncConnection, new: Sequence[PlacedActivity]) -> list[Activity]:

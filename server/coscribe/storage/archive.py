@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import Unavailable
@@ -17,6 +17,7 @@ from coscribe.storage.checksums import segment_checksum
 from coscribe.storage.engine import Database
 from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.readable import Clock, utc_now
+from coscribe.storage.reading import fetch
 from coscribe.storage.rows import at_place, entry_of
 from coscribe.storage.segments import CODEC, DROPPED, LARGEST_ENTRY, pack, unpack
 from coscribe.storage.tables import documents, segments, snapshots, updates
@@ -29,6 +30,22 @@ _RUN_BYTES = 2**20
 _MOST_LOST = 2**20
 # Rows in one go, of which the first few may fill the run.
 _FETCHED = 100
+
+
+def _highest(table: Table, column: ColumnElement[int]) -> Any:
+    return (
+        select(func.max(column))
+        .where(table.c.document_id == documents.c.id, table.c.generation == documents.c.generation)
+        .scalar_subquery()
+    )
+
+
+# Where a document's row says that it stands, and where the rows and the segments of its log end.
+_STANDING = select(
+    documents.c.seq,
+    _highest(updates, updates.c.seq).label("in_rows"),
+    _highest(segments, segments.c.last_seq).label("in_segments"),
+).where(documents.c.id == bindparam("document_id"))
 
 
 @dataclass(slots=True)
@@ -204,16 +221,11 @@ class SqlArchive:
 
 async def _heads(connection: AsyncConnection, document_id: str) -> tuple[int, int]:
     """Where the document's row says that it stands, and where its log does. Raises Unavailable when it is gone."""
-    query = select(documents.c.generation, documents.c.seq).where(documents.c.id == document_id)
-    one = (await connection.execute(query)).one_or_none()
-    if one is None:
+    rows = await fetch(connection, _STANDING, document_id=document_id)
+    if not rows:
         raise Unavailable("The document was just removed.")
-    place = Place(document_id, one.generation)
-    highest = [
-        select(func.max(updates.c.seq)).where(at_place(RowKind.ENTRY, place)),
-        select(func.max(segments.c.last_seq)).where(at_place(RowKind.SEGMENT, place)),
-    ]
-    return one.seq, max([(await connection.execute(query)).scalar() or 0 for query in highest])
+    [row] = rows
+    return row.seq, max(row.in_rows or 0, row.in_segments or 0)
 
 
 def _backlog(row: Sequence[Any]) -> Backlog:
@@ -222,14 +234,6 @@ def _backlog(row: Sequence[Any]) -> Backlog:
     if not all(isinstance(number, int | None) for number in row[1:]):
         return Backlog(Place(document_id, 0), 0, 0, 0)
     return Backlog(Place(document_id, generation), seq, packed or 0, taken or 0)
-
-
-def _highest(table: Table, column: ColumnElement[int]) -> Any:
-    return (
-        select(func.max(column))
-        .where(table.c.document_id == documents.c.id, table.c.generation == documents.c.generation)
-        .scalar_subquery()
-    )
 
 
 def _packable(row: Row[Any], place: Place) -> Entry | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from coscribe.errors import InvalidInput, Unavailable
 from coscribe.model import Activity, Document, NewActivity
@@ -18,6 +19,7 @@ from coscribe.storage.engine import Database
 from coscribe.storage.gathering import Gathering
 from coscribe.storage.page_cursor import decode_cursor, encode_cursor
 from coscribe.storage.readable import Clock, readable_by, utc_now
+from coscribe.storage.reading import fetch
 from coscribe.storage.tables import documents
 
 # SQLite compares LIKE patterns of up to 50,000 bytes; no title is anywhere near as long as this.
@@ -68,8 +70,11 @@ class SqlDocuments:
 
     async def _rows(self, document_ids: set[str]) -> dict[str, Row[Any]]:
         async with self._database.read() as connection:
-            query = document_rows(connection.dialect.name).where(documents.c.id.in_(document_ids))
-            rows = await connection.execute(query)
+            if len(document_ids) == 1:
+                rows = await fetch(connection, _one(connection.dialect.name), document_id=next(iter(document_ids)))
+            else:
+                query = document_rows(connection.dialect.name).where(documents.c.id.in_(document_ids))
+                rows = (await connection.execute(query)).all()
         return {row.id if isinstance(row.id, str) else row.id.decode(errors="replace"): row for row in rows}
 
     def _readable(self, row: Row[Any]) -> Document:
@@ -146,6 +151,11 @@ class SqlDocuments:
                 for item in unreadable:
                     self._tell(item)
                     left_out.add(item.id)
+
+
+@cache
+def _one(dialect: str) -> Select[Any]:
+    return document_rows(dialect).where(documents.c.id == bindparam("document_id"))
 
 
 def _listed(query: DocumentQuery, rows: Select[Any], now: datetime) -> Select[Any]:

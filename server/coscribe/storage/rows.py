@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, and_, cast, select
+from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, and_, bindparam, cast, select
 
 from coscribe.model import Damage, Entry, Place, RowKind, Snapshot
 from coscribe.storage.checksums import entry_checksum, fits, segment_checksum, snapshot_checksum
@@ -28,6 +29,7 @@ TABLES: dict[RowKind, Table] = {RowKind.ENTRY: updates, RowKind.SEGMENT: segment
 _NUMBERS = ("document_id", "generation", "seq", "first_seq", "last_seq")
 
 
+@cache
 def stored_rows(dialect: str, what: RowKind) -> Select[Any]:
     """A query of all columns of a kind of row, on SQLite as bytes but for the numbers."""
     return select(*(_column(dialect, column) for column in TABLES[what].c))
@@ -43,6 +45,11 @@ def at_place(what: RowKind, place: Place) -> ColumnElement[bool]:
     """The condition that a row belongs to one lineage of a document."""
     table = TABLES[what]
     return and_(table.c.document_id == place.document_id, table.c.generation == place.generation)
+
+
+def of_place(table: Table) -> ColumnElement[bool]:
+    """The same for a query of fixed words, with the parameters `document_id` and `generation`."""
+    return and_(table.c.document_id == bindparam("document_id"), table.c.generation == bindparam("generation"))
 
 
 def position(what: RowKind) -> ColumnElement[int]:

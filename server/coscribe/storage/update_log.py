@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import zstandard
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import PositionGone, cause_of
@@ -20,7 +20,8 @@ from coscribe.storage.appending_sqlite import append_here
 from coscribe.storage.checksums import snapshot_checksum
 from coscribe.storage.engine import Database, insert_into
 from coscribe.storage.quarantine import Quarantine
-from coscribe.storage.rows import PACKED, at_place, entries_of, entry_of, parted, snapshot_of, stored_rows
+from coscribe.storage.reading import fetch
+from coscribe.storage.rows import PACKED, at_place, entries_of, entry_of, of_place, parted, snapshot_of, stored_rows
 from coscribe.storage.segments import DROPPED
 from coscribe.storage.tables import client_ids, documents, segments, snapshots, updates
 
@@ -28,6 +29,9 @@ from coscribe.storage.tables import client_ids, documents, segments, snapshots, 
 _STATE_LEVEL = 3
 # A thousand keystrokes take 150 KB; a thousand pastes of 10 MB would take all there is.
 _READ_BYTES = 32 * 2**20
+_NO_END = 2**62
+
+_OWNERS = select(client_ids.c.client_id, client_ids.c.principal_id).where(of_place(client_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,9 @@ class SqlUpdateLog:
 
     async def client_ids(self, document_id: str, generation: int) -> dict[int, str]:
         """The principal that owns each CRDT client id of the document."""
-        query = select(client_ids.c.client_id, client_ids.c.principal_id).where(
-            client_ids.c.document_id == document_id, client_ids.c.generation == generation
-        )
         async with self._database.read() as connection:
-            return {row.client_id: row.principal_id for row in await connection.execute(query)}
+            rows = await fetch(connection, _OWNERS, document_id=document_id, generation=generation)
+        return {row.client_id: row.principal_id for row in rows}
 
     async def snapshot(self, document_id: str, generation: int, *, upto: int | None = None) -> Snapshot | None:
         """The newest snapshot with seq <= upto that can be read; damaged ones are passed over and set aside."""
@@ -143,11 +145,15 @@ class SqlUpdateLog:
 
 async def newest_snapshot(connection: AsyncConnection, place: Place, upto: int | None) -> Snapshot | Damage | None:
     """The newest snapshot with seq <= upto, or what is wrong with it."""
-    query = stored_rows(connection.dialect.name, RowKind.SNAPSHOT).where(at_place(RowKind.SNAPSHOT, place))
-    if upto is not None:
-        query = query.where(snapshots.c.seq <= upto)
-    row = (await connection.execute(query.order_by(snapshots.c.seq.desc()).limit(1))).one_or_none()
-    return None if row is None else await asyncio.to_thread(snapshot_of, row, place)
+    of = {"document_id": place.document_id, "generation": place.generation}
+    rows = await fetch(connection, _newest(connection.dialect.name), upto=_NO_END if upto is None else upto, **of)
+    return await asyncio.to_thread(snapshot_of, rows[0], place) if rows else None
+
+
+@cache
+def _newest(dialect: str) -> Select[Any]:
+    ours = stored_rows(dialect, RowKind.SNAPSHOT).where(of_place(snapshots), snapshots.c.seq <= bindparam("upto"))
+    return ours.order_by(snapshots.c.seq.desc()).limit(1)
 
 
 def _snapshot_row(snapshot: Snapshot) -> dict[str, object]:
