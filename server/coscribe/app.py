@@ -192,7 +192,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         health=SqlHealth(database),
         watchdog=Watchdog(settings, registry, watch),
         gates=Gates(settings, watch),
-        lines=Lines(settings.keepalive_s),
+        lines=Lines(settings.keepalive_s, settings.max_frame_bytes),
         rates=Rates(settings),
         buffers=Buffers(settings.max_outbox_total_bytes),
         unsaved=unsaved,

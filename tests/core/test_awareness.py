@@ -132,6 +132,10 @@ def test_a_new_name_is_shown_on_all_states(awareness: Awareness) -> None:
         '{"a":NaN}',
         '{"a":Infinity}',
         '{"a":1e999}',  # infinity once it is parsed
+        '{"a":-1E+999}',
+        '{"a":[{"b":1.5e400}]}',
+        '{"a":1' + "0" * 400 + ".0}",
+        '{"a":-Infinity}',
         '{"a":"\\ud800"}',  # half a surrogate pair: no UTF-8 could tell it on
         '{"\\udc00":1}',
         '{"a":{"b":{"c":{"d":{"e":{}}}}}}',
@@ -144,6 +148,42 @@ def test_a_state_that_is_none_is_told_as_absence(state: str) -> None:
     assert told(awareness.flush()) == {5: (3, None)}
     assert told(awareness.encode_all()) == {5: (3, None)}
     assert awareness.states() == {}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        '{"a":1e30}',
+        '{"a":1e-999}',
+        '{"a":"1e999"}',
+        '{"a":"2e999 words"}',
+        '{"a":1.7e308}',
+        '{"a":"' + "7" * 301 + '"}',
+    ],
+)
+def test_what_only_looks_infinite_is_told(state: str) -> None:
+    awareness = Awareness()
+    say(awareness, ANN, 5, 3, state)
+    assert awareness.states()[5][2] == json.loads(state)
+    [(_, fields)] = told(awareness.flush()).values()
+    assert fields["a"] == json.loads(state)["a"]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_told"),
+    [
+        ('{"a":[[[[1]]]]}', True),
+        ('{"a":[[[[[1]]]]]}', False),
+        ('{"a":{"b":{"c":{"d":7}}}}', True),
+        ('{"a":{"b":{"c":{"d":[]}}}}', True),
+        ('{"a":{"b":{"c":{"d":{"e":1}}}}}', True),
+        ('{"a":{"b":{"c":{"d":[[]]}}},"f":1}', False),
+    ],
+)
+def test_a_state_is_four_levels_deep_at_most(state: str, *, is_told: bool) -> None:
+    awareness = Awareness()
+    say(awareness, ANN, 5, 3, state)
+    assert (5 in awareness.states()) is is_told
 
 
 def test_a_caret_is_not_too_deep() -> None:

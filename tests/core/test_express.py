@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -62,7 +63,7 @@ class Person:
     def moving(self) -> bytes:
         """The caret somewhere else, in a frame."""
         self.caret += 1
-        return presence((self.client, self.caret, '{"line":%d,"x":"%s"}' % (self.caret, "p" * (self.caret % 3 * 60))))
+        return presence((self.client, self.caret, json.dumps({"line": self.caret, "x": "p" * (self.caret % 3 * 60)})))
 
     def hears(self, frame: bytes) -> None:
         """Take in what others typed."""

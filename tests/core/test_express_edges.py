@@ -75,6 +75,10 @@ def test_a_keystroke_is_taken_and_does_the_same(twins: Twins, frame: bytes) -> N
         framed(1, one(5, 3, typed("x", after=(5, 2)))),
         letter(3, "x" * 128),
         letter(3)[:-1],
+        letter(3)[:-1] + b"\x01",
+        letter(3, "ab")[:-1] + b"\x01",
+        framed(2, update([], [deletes(5, (0, 1))]) + b"\x00"),
+        framed(2, update([], [deletes(5, (0, 1), (1, 1))])),
         letter(3) + b"\x00",
     ],
 )
@@ -106,6 +110,14 @@ def test_nothing_overtakes_what_is_held(twins: Twins) -> None:
     twins.turn()
     assert twins.counting.taken == 1
     assert twins.express.exchange.intake.replica.text == "hi!xx"
+
+
+def test_a_character_is_not_cut_in_two(twins: Twins) -> None:
+    twins.hear("ann", letter(3, "😀"))
+    twins.turn()
+    twins.hear("ann", framed(2, update([], [deletes(5, (3, 1))])), framed(2, one(5, 5, typed("x", after=(5, 3)))))
+    twins.turn()
+    assert twins.express.exchange.intake.replica.text == "hi!😀"
 
 
 def test_a_full_room_refuses(twins: Twins) -> None:
@@ -166,7 +178,7 @@ def test_a_letter_in_front_of_no_number_is_malformed(twins: Twins) -> None:
 
 
 def test_the_newest_caret_of_a_turn_is_told(twins: Twins) -> None:
-    twins.hear("ann", *(presence((5, clock, '{"line":%d}' % clock)) for clock in range(1, 5)))
+    twins.hear("ann", *(presence((5, clock, f'{{"line":{clock}}}')) for clock in range(1, 5)))
     told = twins.turn()
     assert twins.counting.taken == 5
     assert len(told["ben"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coscribe.core.buffers import Buffers
 from coscribe.core.outbox import FRAME_OVERHEAD, Closing, Outbox
 from coscribe.core.update import Span
 
@@ -91,3 +92,71 @@ def test_who_is_sent_away_hears_nothing_more_of_what_others_type() -> None:
 
     assert outbox.take() == [b"before"]
     assert not outbox.is_stale
+
+
+# A part at a time
+
+
+def test_parts_keep_the_order_and_count_answers_apart() -> None:
+    outbox = Outbox(10_000)
+    outbox.share(b"a" * 10, [Span(5, 0, 1)])
+    outbox.push_answer([b"b" * 10, b"c" * 10])
+    outbox.push(b"d" * 10)
+    outbox.share(b"e" * 10, [Span(5, 1, 2)])
+    assert outbox.held_bytes == 3 * (10 + FRAME_OVERHEAD)
+
+    assert outbox.take(25) == [b"a" * 10, b"b" * 10]
+    assert outbox.held_bytes == 2 * (10 + FRAME_OVERHEAD)
+    assert outbox.take(20) == [b"c" * 10, b"d" * 10]
+    assert outbox.held_bytes == 10 + FRAME_OVERHEAD
+    assert outbox.is_waiting
+    assert outbox.take(1) == [b"e" * 10]
+    assert (outbox.held_bytes, outbox.is_waiting) == (0, False)
+    assert outbox.take(1) == []
+
+
+def test_a_part_has_one_frame_at_least_and_no_more_than_fits() -> None:
+    outbox = Outbox(10_000)
+    for size in (100, 1, 99, 1):
+        outbox.push(b"x" * size)
+    assert [len(frame) for frame in outbox.take(50)] == [100]
+    assert [len(frame) for frame in outbox.take(100)] == [1, 99]
+    assert [len(frame) for frame in outbox.take(10_000)] == [1]
+
+
+def test_answers_that_are_taken_make_room_for_others() -> None:
+    outbox = Outbox(100)
+    outbox.push_answer([b"x" * 60, b"y" * 60])
+    assert outbox.is_full
+    outbox.take(60)
+    assert not outbox.is_full
+    outbox.push_answer([b"z" * 60])
+    assert outbox.is_full
+    outbox.take()
+    assert not outbox.is_full
+
+
+def test_d7_what_was_taken_in_part_is_not_missed() -> None:
+    outbox = Outbox(3 * FRAME_OVERHEAD)
+    outbox.share(b"taken", [Span(5, 0, 1)])
+    outbox.share(b"dropped", [Span(5, 1, 2)])
+    outbox.push_answer([b"answer"])
+    assert outbox.take(5) == [b"taken"]
+    outbox.share(b"too much", [Span(6, 7, 8)])
+    outbox.share(b"x" * FRAME_OVERHEAD, [Span(5, 2, 3)])
+
+    assert outbox.is_stale
+    assert outbox.held_bytes == 0
+    assert outbox.take(1) == [b"answer"]
+    assert outbox.take_missing() == {5: 1, 6: 7}
+
+
+def test_all_outboxes_together_count_what_is_taken_in_parts() -> None:
+    buffers = Buffers(10_000)
+    outbox = Outbox(10_000, buffers=buffers)
+    for text in (b"one", b"two"):
+        outbox.push(text)
+    outbox.push_answer([b"three"])
+    for left in (3 + FRAME_OVERHEAD, 0, 0):
+        outbox.take(1)
+        assert buffers.bytes == outbox.held_bytes == left

@@ -113,3 +113,73 @@ def test_d7_a_flood_behind_a_frame_that_is_not_settled_has_an_end() -> None:
     offered(session)
     assert session.outbox.closing is not None
     assert session.outbox.closing.code == 1013
+
+
+# Frames that share a slot
+
+
+def test_frames_of_one_turn_are_settled_together() -> None:
+    session = a_session("s")
+    for ticket in (1, 2, 3):
+        session.accepted(ticket, sealed=0)
+    assert session.is_owed
+    session.settle(2, 7)
+    assert session.outbox.take() == []
+    session.settle(3, 8)
+    assert session.outbox.take() == [b"\x71\x03\x08"]
+    assert not session.is_owed
+
+
+def test_d3_frames_of_an_earlier_turn_do_not_wait_for_those_that_keep_coming() -> None:
+    session = a_session("s")
+    session.accepted(1, sealed=0)
+    session.accepted(2, sealed=0)
+    session.accepted(3, sealed=2)
+    session.accepted(4, sealed=2)
+    session.settle(2, 5)
+    assert session.outbox.take() == [b"\x71\x02\x05"]
+    session.accepted(5, sealed=4)
+    session.settle(4, 6)
+    assert session.outbox.take() == [b"\x71\x04\x06"]
+    session.settle(5, 7)
+    assert session.outbox.take() == [b"\x71\x05\x07"]
+
+
+def test_d4_a_frame_behind_one_that_waits_or_was_refused_has_a_slot_of_its_own() -> None:
+    session = a_session("s")
+    [waiting] = offered(session)
+    session.accepted(1, sealed=0)
+    session.settle(1, 1)
+    assert session.outbox.take() == []
+    [refused] = offered(session)
+    session.refuse(refused.slot, "No.", "role")
+    session.accepted(2, sealed=1)
+    session.outbox.take()
+    waiting.slot.ticket = 1
+    session.settle(1, 2)
+    assert session.outbox.take() == [b"\x71\x03\x02"]
+    session.settle(2, 3)
+    assert session.outbox.take() == [b"\x71\x04\x03"]
+
+
+def test_an_idle_session_has_no_ledger() -> None:
+    session = a_session("s")
+    assert session._ledger is None
+    session.accepted(1, sealed=0)
+    session.settle(1, 1)
+    assert session._ledger is None
+    session.settle(1, 1)
+    [offer] = offered(session)
+    offer.slot.ticket = 1
+    session.settle(1, 1)
+    assert session._ledger is None
+
+
+def test_d7_a_flood_by_the_short_way_has_an_end_too() -> None:
+    session = a_session("s")
+    for ticket in range(100_000):
+        session.accepted(ticket + 1, sealed=0)
+    assert session.outbox.closing is None
+    session.accepted(100_001, sealed=0)
+    assert session.outbox.closing is not None
+    assert session.outbox.closing.code == 1013

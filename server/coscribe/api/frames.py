@@ -67,7 +67,7 @@ def read_head(data: bytes | bytearray, pos: int, most: int) -> Head | None:
             return None
         length = int.from_bytes(data[start : start + size], "big")
         start += size
-    if length > most:
+    if length > most and not opcode & _CONTROL:
         raise Broken(1009, "The message is too large.")
     start += 4
     return Head(opcode, is_final, start, start + length, bytes(data[start - 4 : start]))
@@ -156,6 +156,11 @@ class Unfinished:
     def size(self) -> int:
         """Bytes of the message in pieces."""
         return len(self._fragments or b"")
+
+    @property
+    def kept_bytes(self) -> int:
+        """What it takes in memory."""
+        return len(self.rest) + self.size
 
     @property
     def is_fragmented(self) -> bool:

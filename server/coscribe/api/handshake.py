@@ -42,17 +42,20 @@ _ANSWER_WITHIN_S = 10.0
 
 
 class Handshake(asyncio.Protocol):
-    """A connection from its upgrade request until its line takes over. `left` hears of its end where none does."""
+    """A connection from its upgrade request until its line takes over.
+
+    `left` hears of its end where none does; `early` are bytes that came behind the request.
+    """
 
     def __init__(
-        self, scope: Scope, transport: asyncio.Transport, connections: set[Any], left: Callable[[], None]
+        self, scope: Scope, transport: asyncio.Transport, connections: set[Any], left: Callable[[], None], early: bytes
     ) -> None:
         self._scope = scope
         self._transport = transport
         self._connections = connections
         self.left = left
         self._began_at = time.monotonic()
-        self._early = bytearray()
+        self._early = bytearray(early)
         self._is_accepted = self._is_over = self._is_gone = False
         connections.add(self)
         transport.set_protocol(self)
@@ -86,6 +89,10 @@ class Handshake(asyncio.Protocol):
     def _wrong(self) -> HTTPStatus | None:
         if self._scope["method"] != "GET":
             return HTTPStatus.METHOD_NOT_ALLOWED
+        # A body would be read as frames, by us or by a proxy that counts differently.
+        has_body = self._values(b"transfer-encoding") or any(int(n) for n in self._values(b"content-length"))
+        if self._scope["http_version"] != "1.1" or has_body:
+            return HTTPStatus.BAD_REQUEST
         if len(self._scope["raw_path"]) > _TARGET_MOST_BYTES:
             return HTTPStatus.REQUEST_URI_TOO_LONG
         if not all(_TOKEN.fullmatch(protocol) for protocol in self._scope["subprotocols"]):
@@ -138,6 +145,8 @@ class Handshake(asyncio.Protocol):
 
     def _end(self, status: int) -> None:
         self._is_over = True
+        # What refers to itself would stay until the garbage collector comes by.
+        self._scope["state"].pop(KEY, None)
         client = self._scope.get("client")
         tell_socket(self._scope["path"], status, self._began_at, client[0] if client else None)
 
@@ -148,8 +157,7 @@ class Handshake(asyncio.Protocol):
         self._is_over = True
         self._connections.discard(self)
         line.begin(self._transport, session, bytes(self._early), self._connections)
-        # What refers to itself would stay until the garbage collector comes by.
-        del self._scope["state"][KEY]
+        self._scope["state"].pop(KEY, None)
         return True
 
     # The connection

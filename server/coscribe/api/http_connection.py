@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import sys
 from asyncio import TimerHandle
 from asyncio.transports import Transport
 from collections.abc import Callable
@@ -35,6 +36,7 @@ _HEAD_TOO_LONG = (
 class CuttableHttp(HttpToolsProtocol):
     """Pass this class to uvicorn as `http`."""
 
+    _data = b""
     _head_bytes = 0
     _in_head = True
     _head_timer: TimerHandle | None = None
@@ -51,7 +53,9 @@ class CuttableHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_MOST_BYTES:
@@ -74,7 +78,14 @@ class CuttableHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to a handshake of ours."""
         self.connections.discard(self)
-        handshake = Handshake(cast(Scope, self.scope), self.transport, self.connections, self.leaving())
+        is_waiting = self.cycle is not None and not self.cycle.response_complete
+        if is_waiting or self.flow.write_paused:
+            # The answer to an earlier request would go into the WebSocket, or fill its buffer without its knowledge.
+            self.transport.abort()
+            return
+        upgrade = sys.exception()  # uvicorn has caught it; it says how much of the data was the head
+        early = self._data[upgrade.args[0] :] if upgrade is not None else b""
+        handshake = Handshake(cast(Scope, self.scope), self.transport, self.connections, self.leaving(), early)
         task = self.loop.create_task(handshake.run(self.app, self.url))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)

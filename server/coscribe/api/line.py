@@ -10,6 +10,7 @@ no sign of life, takes nothing, or never comes to the end of a message is cut of
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +18,14 @@ from coscribe.api.frames import BINARY, CLOSE, PING, PONG, Frame, check_close, c
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Pace
 from coscribe.api.reading import Reading, State
-from coscribe.core.outbox import Closing
+from coscribe.core.outbox import Closing, Outbox
 from coscribe.core.protocol import KEEPALIVE, encode_denied
 from coscribe.core.session import Session
 from coscribe.rooms.room import Room
 
 # What is written at once; the rest waits in the outbox until the line has taken it.
 _WRITE_BYTES = 2**18
+_SEND_BUFFER_BYTES = 2**18
 # Without a sign of life for so long a line is asked for one, and then cut: 30 s after it died, at the latest.
 _ASK_AFTER_S, _DEAD_AFTER_S = 13.0, 27.0
 # A line that takes nothing for so long is cut.
@@ -33,6 +35,8 @@ _MESSAGE_WITHIN_S = 10.0
 _MESSAGE_BYTES_PER_S = 4 * 2**10
 # What the other side has to answer a close, and to read one that ends the line.
 _CLOSE_WITHIN_S = 10.0
+# Closes before which nothing that is queued is sent any more: the credential, the access or the document is gone.
+_AT_ONCE = frozenset((4401, 4403, 4404))
 _FAIL_WITHIN_S = 2.0
 
 
@@ -61,6 +65,10 @@ class Line(Reading):
         self._transport = transport
         session.outbox.wake = self.wake
         self._heard_at = self._sent_at = self._lines.now()
+        # Else the kernel takes 4 MB for who reads nothing, and nobody notices until it has them.
+        connection: socket.socket | None = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         transport.set_protocol(self)
         self._lines.add(self)
         self.wake()
@@ -79,9 +87,16 @@ class Line(Reading):
     def flush(self) -> None:
         """Write what the outbox holds, as much as the line takes."""
         self._is_due = False
-        transport, outbox = self._transport, self._session.outbox
-        if transport is None or self._unsent is not None or self._state is not State.OPEN:
+        transport, outbox, closing = self._transport, self._session.outbox, self._session.outbox.closing
+        if transport is None or self._state is not State.OPEN:
             return
+        if closing is not None and (self._unsent is not None or closing.code in _AT_ONCE):
+            outbox.take()  # who lost access reads no more, and who reads nothing is not waited for
+            self._close(closing)
+        elif self._unsent is None:
+            self._write(transport, outbox)
+
+    def _write(self, transport: asyncio.Transport, outbox: Outbox) -> None:
         messages = outbox.take(_WRITE_BYTES)
         if messages:
             self._sent_at = self._lines.now()
@@ -128,7 +143,8 @@ class Line(Reading):
             self._transport.write(frame(CLOSE, payload[:2]))
         self._state = State.DEAF
         self._unhold()
-        self._transport.close()
+        self._transport.close()  # which waits until all is taken that was sent
+        asyncio.get_running_loop().call_later(_CLOSE_WITHIN_S, self._transport.abort)
 
     def _fail(self, code: int, reason: str) -> None:
         """End a connection that breaks the protocol. Closing it with bytes unread would reset it, reason and all."""
@@ -144,6 +160,8 @@ class Line(Reading):
     def resume_writing(self) -> None:
         """The other side has taken what it was sent."""
         self._unsent = None
+        # No ping could be sent meanwhile: it is asked for now.
+        self._heard_at = max(self._heard_at, self._lines.now() - _ASK_AFTER_S)
         if self._pong is not None and self._transport is not None and self._state is State.OPEN:
             self._transport.write(frame(PONG, self._pong))
         self._pong = None
@@ -159,6 +177,8 @@ class Line(Reading):
         if is_late:  # we heard nobody ourselves
             self._heard_at = max(self._heard_at, now - _ASK_AFTER_S)
             self._moved_at = now
+            if self._unfinished is not None:
+                self._unfinished.began_at = now
         if self._is_dead(now, transport):
             transport.abort()
         elif self._is_dripping(now):
@@ -172,8 +192,8 @@ class Line(Reading):
         if self._unsent is None:
             return False
         size = transport.get_write_buffer_size()
-        if size != self._unsent:
-            self._unsent, self._moved_at = size, now
+        if size != self._unsent:  # who takes what he is sent lives
+            self._unsent, self._moved_at, self._heard_at = size, now, now
         return now - self._moved_at > _STALL_S
 
     def _is_dripping(self, now: float) -> bool:
@@ -194,6 +214,11 @@ class Line(Reading):
 
     # The end
 
+    def abort(self) -> None:
+        """Cut the line."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def shutdown(self) -> None:
         """End the line since the server stops; uvicorn calls it."""
         if self._state is State.OPEN:
@@ -205,7 +230,8 @@ class Line(Reading):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         del exc
-        self._transport = None
+        self._transport, self._unfinished = None, None
+        self._count_kept()
         if isinstance(self._hold, asyncio.TimerHandle):
             self._hold.cancel()
         self._lines.remove(self)

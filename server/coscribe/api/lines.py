@@ -9,9 +9,12 @@ from functools import partial
 from typing import Any, Protocol
 
 from coscribe.api.frames import BINARY, frame
+from coscribe.core.tally import Tally
 
 # A round over a thousand sockets takes 7 ms: others are read in between.
 _MOST_AT_ONCE = 200
+# So many of the largest messages may be on their way at the same time.
+_MOST_MESSAGES = 16
 # How often each line is looked after; `keepalive_s` may be shorter.
 _BEAT_S = 2.0
 _PARTS = 10
@@ -32,12 +35,18 @@ class Beating(Protocol):
         """Look after the line; `is_late` says that the loop has stood still."""
         ...
 
+    def abort(self) -> None:
+        """Cut the line."""
+        ...
+
 
 class Lines:
     """The lines that are open. `start` begins the beat, `close` ends it and every task."""
 
-    def __init__(self, keepalive_s: float) -> None:
+    def __init__(self, keepalive_s: float, most_message_bytes: int) -> None:
         self.keepalive_s = keepalive_s
+        # What all lines together keep of messages that are not whole.
+        self.incoming = Tally(_MOST_MESSAGES * most_message_bytes)
         self.beat_s = min(_BEAT_S, keepalive_s / 2)
         self._loop = asyncio.get_running_loop()
         self._due: deque[Beating] = deque()
@@ -45,6 +54,8 @@ class Lines:
         self._parts: list[set[Beating]] = [set() for _ in range(_PARTS)]
         self._next = 0
         self._beats_at = self._loop.time()
+        # How many parts are still to be spared, since the loop stood still.
+        self._late = 0
         self._timer: asyncio.TimerHandle | None = None
         self._wires: dict[bytes, bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,25 +109,30 @@ class Lines:
 
     def _flush(self) -> None:
         for _ in range(min(len(self._due), _MOST_AT_ONCE)):
-            self._isolated(self._due.popleft().flush)
+            line = self._due.popleft()
+            self._isolated(line, line.flush)
         if self._due:
             self._loop.call_soon(self._flush)
         else:
             self._is_scheduled = False
             self._wires.clear()
 
-    def _isolated(self, work: Callable[[], None]) -> None:
-        """One line's failure must not end the rounds of all others."""
+    def _isolated(self, line: Beating, work: Callable[[], None]) -> None:
+        """One line's failure must not end the rounds of all others; what it was owed may be gone with it."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - as above; the loop's handler writes it down
             self._loop.call_exception_handler({"message": "a line failed", "exception": error})
+            line.abort()
 
     def _beat(self) -> None:
         now = self._loop.time()
-        is_late = now - self._beats_at > _LATE_S
+        if now - self._beats_at > _LATE_S:
+            self._late = _PARTS
+        is_late = self._late > 0
+        self._late -= is_late
         for line in tuple(self._parts[self._next]):
-            self._isolated(partial(line.beat, now, is_late=is_late))
+            self._isolated(line, partial(line.beat, now, is_late=is_late))
         self._next = (self._next + 1) % _PARTS
         self._beats_at = now + self.beat_s / _PARTS
         self._timer = self._loop.call_at(self._beats_at, self._beat)

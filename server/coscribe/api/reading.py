@@ -49,8 +49,8 @@ class Reading(asyncio.Protocol, ABC):
     """What a line does with what comes."""
 
     __slots__ = (
-        "_heard_at", "_hold", "_lines", "_most_bytes", "_pace", "_room", "_session", "_state", "_transport",
-        "_unfinished",
+        "_heard_at", "_hold", "_kept_bytes", "_lines", "_most_bytes", "_pace", "_room", "_session", "_state",
+        "_transport", "_unfinished",
     )  # fmt: skip
 
     def __init__(self, lines: Lines, room: Room, pace: Pace, most_bytes: int) -> None:
@@ -65,6 +65,7 @@ class Reading(asyncio.Protocol, ABC):
         # Why nothing is read: a timer, or True while a large update of the session is on its way.
         self._hold: asyncio.TimerHandle | bool = False
         self._heard_at = 0.0
+        self._kept_bytes = 0
 
     @abstractmethod
     def _take_control(self, found: Frame) -> None:
@@ -80,15 +81,24 @@ class Reading(asyncio.Protocol, ABC):
         if self._state is State.DEAF:
             return
         unfinished = self._unfinished
-        if unfinished is None:
-            if not self._hold:
-                self._read(data)
-                return
-            unfinished = self._unfinished = Unfinished(self._heard_at)
-        unfinished.came_bytes += len(data)
-        unfinished.rest += data
-        if not self._hold and len(unfinished.rest) >= unfinished.need:
-            self._read(unfinished.take_rest())
+        if unfinished is None and not self._hold:
+            self._read(data)
+        else:
+            unfinished = self._unfinished = unfinished or Unfinished(self._heard_at)
+            unfinished.came_bytes += len(data)
+            unfinished.rest += data
+            if not self._hold and len(unfinished.rest) >= unfinished.need:
+                self._read(unfinished.take_rest())
+        if self._kept_bytes or self._unfinished is not None:
+            self._count_kept()
+
+    def _count_kept(self) -> None:
+        """Count what waits for its message to be whole: a hundred lines with half of 16 MB each have no place."""
+        kept = self._unfinished.kept_bytes if self._unfinished is not None else 0
+        self._lines.incoming.bytes += kept - self._kept_bytes
+        self._kept_bytes = kept
+        if kept and self._lines.incoming.is_full:
+            self._fail(1013, "The server has no room for more large messages; try again in a moment.")
 
     def _read(self, data: bytes) -> None:
         """Read whole frames, a few hundred at most, and keep the rest."""

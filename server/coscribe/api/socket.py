@@ -106,16 +106,18 @@ class _Seat:
 
     def ended(self, code: int) -> None:
         """The line is gone."""
-        self.leave()
-        self.left()
+        try:
+            self.leave()
+        finally:
+            self.left()
         if self.held is not None:
             tell_socket(f"/ws/{self.held.room.document_id}", code, self._began_at, self._client)
 
     def leave(self) -> None:
         """Give everything back."""
-        if self.held is not None and self.session is not None:
-            self.held.room.leave(self.session)
-            self.session.outbox.end()
+        self._place.leave()
         if self.held is not None:
             self._wiring.registry.release(self.held)
-        self._place.leave()
+        if self.held is not None and self.session is not None:
+            self.session.outbox.end()
+            self.held.room.leave(self.session)

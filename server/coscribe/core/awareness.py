@@ -22,8 +22,8 @@ _SHORT = MAX_STATE_BYTES // 4
 _MAX_CLOCK = 2**31 - 1
 _MAX_DEPTH = 4 + 1  # a relative position is {cursor: {anchor: {item: {client, clock}}}}: four below the state
 _NO_FIELDS = len(b"{}")
-# A number with an exponent of three digits, or one of 300 digits.
-_MAY_BE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{300}")
+# An exponent of three digits, or 200 digits: what has less of both stays below 10^300.
+_MAY_BE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{200}")
 # Enough for everyone who left a large room within a reconnect's time; older ones start again at their own clock.
 _MAX_DEPARTED = 4096
 

@@ -45,7 +45,7 @@ class Turns:
         used_s = time.process_time()
         share = (used_s - self._used_s) / passed_s
         self._looked_at, self._used_s = now, used_s
-        if passed_s > _IDLE_S:
+        if passed_s > _IDLE_S and share < _BUSY:
             self.tick_s = 0.0
         elif share > _BUSY:
             self.tick_s = min(max(self.tick_s * _GROW, _FIRST_TICK_S), _LONGEST_TICK_S)
