@@ -255,7 +255,14 @@ async def test_the_use_is_not_looked_at_too_often(driven: Driven) -> None:
 async def test_after_a_pause_the_next_flush_is_immediate(driven: Driven) -> None:
     for _ in range(10):
         driven.spend(0.9)
-    assert driven.spend(1.0, 0.6) == 0.0
+    assert driven.spend(0.1, 0.6) == 0.0
+
+
+async def test_a_stall_is_no_pause(driven: Driven) -> None:
+    """Somebody's large work took all of the time: there was none to flush in."""
+    for _ in range(3):
+        before = driven.spend(0.9)
+    assert driven.spend(1.0, 0.6) > before
 
 
 async def test_reading_is_put_off_from_ten_milliseconds_on(driven: Driven) -> None:
