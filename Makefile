@@ -22,7 +22,7 @@ WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/tests
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup web test torture autobahn check lock format wheel browser clean help
+.PHONY: run setup web test torture autobahn bench bench-peers check lock format wheel browser clean help
 
 run: $(RUN_STAMP) $(WEB) ## Install what is missing, build the web client and serve; HOST= and PORT= choose where
 	@exec $(BIN)/coscribe serve $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
@@ -40,6 +40,14 @@ torture: $(DEV_STAMP) $(WEB) browser ## Run every proof of docs/reliability.md i
 
 autobahn: $(DEV_STAMP) ## Judge the WebSocket carrier by Autobahn's test suite, on Python 2.7 (PYTHON2=), for docs/autobahn.md
 	@$(BIN)/python -m tests.torture.autobahn
+
+bench: $(DEV_STAMP) $(WEB) ## Measure our server, most of an hour; a part of it: BENCH='capacity-a latency'
+	@$(BIN)/python -m tests.bench --new $(BENCH)
+
+bench-peers: $(DEV_STAMP) $(WEB) ## Measure it beside other servers, for some hours, and write docs/performance.md
+	@$(BIN)/python -m tests.bench.packages
+	@$(BIN)/python -m tests.bench --new --servers all --rounds 3 --out test-results/bench-peers.jsonl $(BENCH)
+	@$(BIN)/python -m tests.bench.report test-results/bench-peers.jsonl
 
 check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle sizes, lock files
 	$(BIN)/ruff format --check .
@@ -72,10 +80,10 @@ browser: ## Install Debian's chromium when there is none
 	@.ci/browser
 
 clean: ## Remove what was installed and built; ./data stays
-	rm -rf .venv web/node_modules server/coscribe/web dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .bench web/node_modules server/coscribe/web dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
