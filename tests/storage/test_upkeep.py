@@ -229,8 +229,12 @@ def test_an_interrupted_restore_says_how_far_it_came(
         return await replace_document(source, target, document_id)
 
     monkeypatch.setattr(restoring, "replace_document", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        restore(settings, file)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            restore(settings, file)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "Interrupted: 1 document restored, others not yet" in capsys.readouterr().out
     assert sorted(generations(database_url).values())[0] == 1
     verify(settings, None)
