@@ -10,6 +10,9 @@ from pycrdt import Doc, Text
 from tests.support.wire_bytes import framed
 from websockets.asyncio.client import ClientConnection, connect
 
+from coscribe.core.lib0 import read_bytes
+from coscribe.core.update import scan
+
 _EVERY_S = 0.02
 
 
@@ -19,7 +22,9 @@ class Pacer:
     def __init__(self, url: str) -> None:
         self._url = url
         self._doc: Doc[Text] = Doc({"content": Text()})
-        self._heard: dict[bytes, asyncio.Event] = {}
+        self._typed = 0
+        self._heard = 0
+        self._more = asyncio.Condition()
         self.took_ms: list[float] = []
 
     async def __aenter__(self) -> Pacer:
@@ -35,19 +40,26 @@ class Pacer:
     async def _hear(self, line: ClientConnection) -> None:
         async for frame in line:
             assert isinstance(frame, bytes)
-            if frame in self._heard:
-                self._heard[frame].set()
+            if frame[:2] == b"\x00\x02":
+                # What others wrote in the same turn comes with it as one update (rule P17).
+                for client, _, end in scan(read_bytes(frame, 2)[0]).structs:
+                    if client == self._doc.client_id and line is self._lines[1]:
+                        await self._note(end)
+
+    async def _note(self, end: int) -> None:
+        async with self._more:
+            self._heard = max(self._heard, end)
+            self._more.notify_all()
 
     async def type(self) -> None:
         """One letter, from line to line."""
         before = self._doc.get_state()
         self._doc["content"].insert(0, "x")
-        frame = framed(2, self._doc.get_update(before))
-        heard = self._heard[frame] = asyncio.Event()
+        self._typed += 1
         began = time.perf_counter()
-        await self._lines[0].send(frame)
-        async with asyncio.timeout(20):
-            await heard.wait()
+        await self._lines[0].send(framed(2, self._doc.get_update(before)))
+        async with asyncio.timeout(20), self._more:
+            await self._more.wait_for(lambda: self._heard >= self._typed)
         self.took_ms.append((time.perf_counter() - began) * 1000)
 
     async def type_while(self, other: Awaitable[None]) -> None:
