@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.async_api import expect
+from playwright.async_api import WebSocket, expect
 from tests.e2e.conftest import Visit
 from tests.support.browser import IN_BROWSER, Visitor
 
@@ -39,6 +39,42 @@ async def test_the_button_and_the_address_new_lead_there_too(visit: Visit) -> No
     await person.open("/new")
     await _write_and_reload(person)
     assert person.document_id != first
+
+
+async def test_a_page_opens_one_socket_and_asks_for_the_text_once(visit: Visit) -> None:
+    ana, ben = await visit(), await visit()
+    asked: list[list[bytes]] = []
+
+    def opened(socket: WebSocket) -> None:
+        asked.append(frames := [])
+        socket.on("framesent", lambda frame: frames.append(frame) if frame[:2] == b"\0\0" else None)
+
+    ana.page.on("websocket", opened)
+    ben.page.on("websocket", opened)
+    document_id = await ana.new_document("Once")
+    await ben.open_document(document_id)
+    await ben.see_text("Once")
+    assert asked == [[b"\0\0\1\0"], [b"\0\0\1\0"]]
+    await ben.page.reload()
+    await ben.see_saved()
+    assert [len(frames) for frames in asked] == [1, 1, 1]
+    assert asked[2] != asked[1], "a browser that has the text asks for the rest only"
+
+
+async def test_the_text_waits_for_no_buttons_and_does_not_jump_when_they_come(visit: Visit) -> None:
+    person = await visit()
+    person.expects(r"net::ERR_FAILED", r"The page is not complete yet")
+    await person.page.route("**/assets/surroundings-*.js", lambda route: route.abort(), times=1)
+    await person.open("/new")
+    await person.see_caret()
+    await person.type("text")
+    top = "() => document.querySelector('.cm-line').getBoundingClientRect().top"
+    before = await person.page.evaluate(top)
+    await expect(person.status).to_have_count(0)
+    await person.see_saved()
+    await expect(person.button("Split")).to_be_visible()
+    assert await person.page.evaluate(top) == before
+    assert await person.stored() == "text"
 
 
 async def test_a_guest_has_a_friendly_name_and_no_questions_asked(visit: Visit) -> None:

@@ -91,6 +91,9 @@ def test_pages_are_asked_for_again_and_hashed_files_never(stranger: httpx.Client
     assert found.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert found.headers["content-type"].startswith("text/javascript")
     assert found.headers["content-encoding"] == "gzip"
+    with stranger.stream("GET", script, headers={"Accept-Encoding": "gzip, br"}) as smaller:
+        assert smaller.headers["content-encoding"] == "br"
+        assert len(b"".join(smaller.iter_raw())) < int(found.headers["content-length"])
     plain = stranger.get(script, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
     assert plain.content == found.content

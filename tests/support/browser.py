@@ -130,6 +130,8 @@ class Visitor:
     def expects_silence_of_server(self) -> None:
         """The browser itself reports requests that nobody answers."""
         self.expects(r"net::ERR_", r"WebSocket connection to .* failed", r"Find and replace could not be loaded")
+        # A page at rest asks for its service worker, half a second after its caret.
+        self.expects(r"error occurred when fetching the script", r"This browser opens no pages offline")
 
     async def goes_offline(self) -> None:
         """Take the network away and wait until the page knows: what is typed before may still be sent."""
@@ -164,9 +166,10 @@ class Visitor:
         return document_id
 
     async def open_document(self, document_id: str) -> None:
-        """Open a document and wait for its text."""
+        """Open a document and wait for its text, and for the bars around it, which come a moment later."""
         await self.open(f"/d/{document_id}")
         await expect(self.editor).to_be_visible()
+        await expect(self.page.locator("body[data-drawn]")).to_be_visible()
 
     @property
     def document_id(self) -> str:

@@ -51,4 +51,7 @@ for (const [key, chunk] of Object.entries(manifest)) {
   if (first.has(key) || !chunk.file.endsWith('.js')) continue
   report(`${key} (lazy)`, gzip(chunk.file), lazyLimit)
 }
+// A worker's script stands among the assets of whoever starts it.
+const workers = new Set(Object.values(manifest).flatMap(({ assets = [] }) => assets))
+for (const file of workers) if (file.endsWith('.js')) report(`${file} (worker)`, gzip(file), lazyLimit)
 process.exit(failed ? 1 : 0)

@@ -8,8 +8,9 @@ import { offerUndo } from './page/home/actions'
 import { acceptDrops } from './page/home/drop'
 import { Documents } from './page/home/home'
 import { refresh, show, trashed } from './page/home/listing'
-import { loadMe, MeButton, MeDialog } from './page/me'
+import { MeButton, MeDialog } from './page/me'
 import { place } from './page/place'
+import { loadMe } from './page/self'
 import { ThemeMenu } from './page/themes'
 import { Toasts } from './page/toast'
 import { keepForOffline } from './page/worker'
@@ -44,4 +45,4 @@ acceptDrops()
 void refresh()
 loadMe().catch((failed: unknown) => console.warn('Who we are is not known yet.', failed))
 offerUndo()
-keepForOffline()
+void keepForOffline()

@@ -16,4 +16,4 @@ void look()
 // A document in another window may have sent meanwhile what is listed here.
 addEventListener('pageshow', event => event.persisted && void look())
 document.addEventListener('visibilitychange', () => document.hidden || void look())
-keepForOffline()
+void keepForOffline()

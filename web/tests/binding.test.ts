@@ -180,6 +180,25 @@ describe('undo', () => {
     expect(ana.shown).toBe('longer 0')
   })
 
+  test('what comes back of mine among what others wrote is no change of the text, and still undone as mine', () => {
+    const [ana, ben] = scene('')
+    ana.replace(0, 0, 'mine')
+    const mine = ana.sent.splice(0)
+    for (const update of mine) ben.gate.push(update)
+    ben.replace(4, 4, ' yours')
+    const dispatched = vi.spyOn(ana.view, 'dispatch')
+    ana.gate.push(Y.mergeUpdates(mine))
+    expect(dispatched).not.toHaveBeenCalled()
+    ana.gate.push(Y.mergeUpdates([...mine, ...ben.sent.splice(0)]))
+    expect([dispatched.mock.calls.length, ana.shown]).toEqual([1, 'mine yours'])
+    ana.binding.history.undo(ana.view)
+    expect(ana.shown).toBe(' yours')
+    ana.binding.history.redo(ana.view)
+    ana.gate.push(Y.mergeUpdates(mine))
+    exchange(writers)
+    expect([ana.shown, ben.shown]).toEqual(['mine yours', 'mine yours'])
+  })
+
   test('there is nothing to undo in what others wrote', () => {
     const [ana, ben] = scene('')
     ben.type('theirs')

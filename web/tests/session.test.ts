@@ -6,8 +6,9 @@ import * as Y from 'yjs'
 import { backoff, isFinal } from '../src/sync/connection'
 import { sha256 } from '../src/sync/digest'
 import { type DocumentSession, type Notice, openDocument, type SaveState } from '../src/sync/index'
+import { listKept } from '../src/sync/kept'
 import { OPEN_WITHIN_MS } from '../src/sync/local-copy'
-import { encodeStep2 } from '../src/sync/wire'
+import { encodeStep2, encodeUpdate } from '../src/sync/wire'
 import { Peer } from './support/peer'
 
 let peer: Peer
@@ -250,6 +251,24 @@ describe('the copy on this device', () => {
     expect(serverText()).toBe('kept')
   })
 
+  test('is not waited for by a browser that knows nothing of the document, and offered when it is there', async () => {
+    const first = await openSettled()
+    first.text.insert(0, 'kept')
+    await counted(2)
+    first.destroy()
+    peer.heard = []
+    const second = openDocument('d', { role: 'editor', generation: 3, url: peer.url, fresh: true })
+    sessions.push(second)
+    await peer.hears(0x00, 0x00)
+    peer.greet()
+    await vi.waitFor(() => expect(second.text.toString()).toBe('kept'))
+    await vi.waitFor(() => {
+      second.retryNow()
+      if (second.connection.value.phase === 'open' && peer.connections > 2) peer.greet()
+      expect(serverText()).toBe('kept')
+    })
+  })
+
   test('is gone after it was forgotten', async () => {
     const first = await openSettled()
     first.text.insert(0, 'secret')
@@ -272,6 +291,29 @@ describe('others', () => {
     expect(session.text.toString()).toBe('')
     session.hold(false)
     await vi.waitFor(() => expect(session.text.toString()).toBe('theirs'))
+  })
+
+  test('what comes back of our own among theirs is no change, no ack and nothing to send or recover', async () => {
+    const session = await openSettled()
+    const updates: Uint8Array[] = []
+    session.doc.on('update', (update: Uint8Array) => updates.push(update))
+    session.text.insert(0, 'ours')
+    session.text.delete(3, 1)
+    await counted(2)
+    expect(serverText()).toBe('our')
+    const ours = Y.mergeUpdates(updates.splice(0))
+    peer.send(encodeUpdate(ours))
+    const before = Y.encodeStateVector(peer.doc)
+    peer.text.insert(3, ' and theirs')
+    const theirs = Y.encodeStateAsUpdate(peer.doc, before)
+    peer.send(encodeUpdate(Y.mergeUpdates([ours, theirs])))
+    await vi.waitFor(() => expect(session.text.toString()).toBe('our and theirs'))
+    expect(updates.flatMap(update => Y.decodeUpdate(update).structs.map(({ id }) => id.client))).toEqual([1])
+    expect([session.save.value, session.unsavedCount.value, peer.counted]).toEqual(['saving', 2, 2])
+    peer.ack(2)
+    await saves(session, 'saved')
+    await vi.waitFor(async () => expect(await listKept()).toEqual([]))
+    expect(session.text.toString()).toBe(peer.text.toString())
   })
 
   test('our own state is announced, and sent on query', async () => {

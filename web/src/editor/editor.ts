@@ -59,6 +59,7 @@ class Editor implements EditorHandle {
   }
 
   setReadOnly(readOnly: boolean): void {
+    if (readOnly === this.view.state.readOnly) return
     this.view.dispatch({ effects: this.#access.reconfigure(access(readOnly)) })
   }
 

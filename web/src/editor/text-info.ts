@@ -2,7 +2,7 @@
 
 import type { EditorView, ViewUpdate } from '@codemirror/view'
 import { ViewPlugin } from '@codemirror/view'
-import { signal } from '@preact/signals'
+import { signal } from '@preact/signals-core'
 import { countDocument, countText } from './count'
 import { titleOf } from './title'
 import type { SelectionInfo, TextCount } from './types'

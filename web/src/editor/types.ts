@@ -1,5 +1,5 @@
 import type { EditorView } from '@codemirror/view'
-import type { ReadonlySignal } from '@preact/signals'
+import type { ReadonlySignal } from '@preact/signals-core'
 import type { DocumentSession } from '../sync/types'
 
 export type CommandName =

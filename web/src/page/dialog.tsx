@@ -1,7 +1,8 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { Icon } from './icons'
-import { sheetsOpen, Toasts } from './toast'
+import { Toasts } from './toast'
+import { sheetsOpen } from './toasts'
 
 interface DialogProps {
   title: string

@@ -1,6 +1,6 @@
 import { effect, signal } from '@preact/signals'
 import type { ComponentType, JSX } from 'preact'
-import { say } from './toast'
+import { say } from './toasts'
 
 /**
  * A part of the page that comes in a chunk of its own, once it is wanted: the first caret does not wait for it.

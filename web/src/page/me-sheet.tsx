@@ -3,9 +3,9 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, type Me, told } from '../api'
 import { Avatar } from './avatar'
 import { Dialog } from './dialog'
-import { me, meOpen } from './me'
 import { colourAt, palette } from './palette'
-import { say } from './toast'
+import { me, meOpen } from './self'
+import { say } from './toasts'
 
 const Colours = ({ chosen, choose }: { chosen: number; choose: (index: number) => void }): JSX.Element => (
   <fieldset class="swatches">

@@ -1,19 +1,8 @@
-import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { api, type Me } from '../api'
 import { Avatar } from './avatar'
 import { lazily } from './lazy'
 import { colourAt } from './palette'
-
-/** Who this browser is. Null until the server said so. */
-export const me = signal<Me | null>(null)
-
-/** Whether the sheet with name and colour is open. */
-export const meOpen = signal(false)
-
-export const loadMe = async (): Promise<void> => {
-  me.value = await api.me()
-}
+import { me, meOpen } from './self'
 
 /** Mounted once per page; opens when `meOpen` says so. */
 export const MeDialog = lazily(

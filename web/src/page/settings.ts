@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals'
+import { signal } from '@preact/signals-core'
 
 /** What a person chose for this browser. Storage may be refused (private windows): the choice then lasts for the page. */
 export type Theme = 'system' | 'light' | 'dark'

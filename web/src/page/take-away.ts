@@ -1,4 +1,4 @@
-import { say } from './toast'
+import { say } from './toasts'
 
 const fileName = (name: string): string =>
   `${

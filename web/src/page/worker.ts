@@ -1,5 +1,8 @@
 import { forget } from './document/known'
 
+/** From the first caret to the first key a person takes longer, and a slow phone needs a while to draw. */
+const REST_MS = 500
+
 /** The files that this page was made of, so that it opens again without the server. */
 const filesOfPage = (): string[] =>
   performance
@@ -8,24 +11,30 @@ const filesOfPage = (): string[] =>
     .filter(({ origin, pathname }) => origin === location.origin && pathname.startsWith('/assets/'))
     .map(({ pathname }) => pathname)
 
+/** The page has what it needs, and nobody waits for it. */
+const loaded = (): Promise<unknown> => new Promise(resolve => addEventListener('load', resolve))
+
 /**
  * Lets the service worker keep this page's files, so that a reload while offline still shows documents that this device
- * has. Registered when the page is at rest: it must not delay the first caret. `parts` are loaded then, so that they are
+ * has. It waits until the page is at rest: it must not delay the first caret. `parts` are loaded then, so that they are
  * there when the server is not.
  */
-export const keepForOffline = (...parts: (() => Promise<unknown>)[]): void => {
+export const keepForOffline = async (
+  parts: readonly (() => Promise<unknown>)[] = [],
+  shown: Promise<unknown> = loaded(),
+): Promise<void> => {
   if (!('serviceWorker' in navigator) || import.meta.env.DEV) return
-  addEventListener('load', async () => {
-    try {
-      await navigator.serviceWorker.register('/sw.js')
-      await Promise.all(parts.map(load => load()))
-      const { active } = await navigator.serviceWorker.ready
-      active?.postMessage({ files: filesOfPage(), page: location.pathname })
-    } catch (refused) {
-      console.warn('This browser opens no pages offline.', refused)
-    }
-    await tidy()
-  })
+  await shown
+  await new Promise(resolve => setTimeout(resolve, REST_MS))
+  try {
+    await navigator.serviceWorker.register('/sw.js')
+    await Promise.all(parts.map(load => load()))
+    const { active } = await navigator.serviceWorker.ready
+    active?.postMessage({ files: filesOfPage(), page: location.pathname })
+  } catch (refused) {
+    console.warn('This browser opens no pages offline.', refused)
+  }
+  await tidy()
 }
 
 /** Lets saved copies go that nobody opened for long. Where the browser offers no database there are none. */

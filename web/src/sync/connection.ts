@@ -1,6 +1,7 @@
 // One WebSocket that comes back by itself: jittered exponential backoff, a watchdog for connections that died in
 // silence, and an end for the close codes that retrying can not mend.
-import { type ReadonlySignal, signal } from '@preact/signals'
+import { type ReadonlySignal, signal } from '@preact/signals-core'
+import { openSocket } from './early'
 import type { ConnectionState } from './types'
 
 const FIRST_DELAY_MS = 1_000
@@ -14,7 +15,8 @@ const LATER_MS = 5_000 // and up to twice as long, so that those who were sent a
 const BROWSER_OFFLINE = 'The browser is offline'
 
 export interface ConnectionEvents {
-  opened(): void
+  /** `isAsked`: on this connection hello was said and all of the text asked for already. */
+  opened(isAsked: boolean): void
   message(bytes: Uint8Array): void
   lost(): void
 }
@@ -73,12 +75,12 @@ export class Connection {
     clearTimeout(this.#retry)
     this.#enter({ phase: 'connecting', retryAt: null, served: false })
     this.#heardAt = Date.now()
-    const socket = new WebSocket(this.url)
-    socket.binaryType = 'arraybuffer'
+    const { socket, isAsked } = openSocket(this.url, (from, event) => {
+      if (event instanceof MessageEvent) this.#heard(from, event.data)
+      else if (event instanceof CloseEvent) this.#closed(from, event.code, event.reason)
+      else this.#opened(from, isAsked())
+    })
     this.#socket = socket
-    socket.addEventListener('open', () => this.#opened(socket))
-    socket.addEventListener('message', event => this.#heard(socket, event.data))
-    socket.addEventListener('close', event => this.#closed(socket, event.code, event.reason))
   }
 
   /** Connects now if the connection is between two attempts. */
@@ -129,12 +131,12 @@ export class Connection {
     socket?.close()
   }
 
-  #opened(socket: WebSocket): void {
+  #opened(socket: WebSocket, isAsked: boolean): void {
     if (socket !== this.#socket) return
     this.#heardAt = Date.now()
     this.#leastDelay = 0
     this.#enter({ phase: 'open', code: null, reason: '' })
-    this.events.opened()
+    this.events.opened(isAsked)
   }
 
   #heard(socket: WebSocket, data: unknown): void {

@@ -66,6 +66,8 @@ export class Conversation {
   #serverVector: Uint8Array | null = null
   #ready = false
   #open = false
+  /** All of the text was asked for on this connection before we had it. */
+  #isAsked = false
   #resyncAt = 0
   /** The digest that our text did not fit, while all of it is asked for again. */
   #suspect: Digest | null = null
@@ -82,8 +84,9 @@ export class Conversation {
     if (this.#open) this.#start()
   }
 
-  opened(): void {
+  opened(isAsked: boolean): void {
     this.#open = true
+    this.#isAsked = isAsked
     this.around.send(encodeHello(this.generation))
     if (this.#ready) this.#start()
   }
@@ -169,7 +172,7 @@ export class Conversation {
   }
 
   #start(): void {
-    this.around.send(encodeStep1(Y.encodeStateVector(this.doc)))
+    if (!this.#isAsked) this.around.send(encodeStep1(Y.encodeStateVector(this.doc)))
     this.around.presenceAsked()
     const inbox = this.#inbox
     this.#inbox = []

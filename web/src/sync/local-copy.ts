@@ -1,6 +1,6 @@
 // The copy of a document on this device. Local changes are written at once, and stand as unsaved until the server has
 // them; what came from the server is written a little later but never after a local change that may build on it.
-import { type ReadonlySignal, signal } from '@preact/signals'
+import { type ReadonlySignal, signal } from '@preact/signals-core'
 import * as Y from 'yjs'
 import { type Bundle, joined, localChange, merged, remoteChange } from './bundle'
 import { type KeptText, openDatabase, removeFrom, type Why } from './database'

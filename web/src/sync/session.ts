@@ -1,6 +1,6 @@
 // One open document: the replica, the conversation with the server, the copy on this device and who else is here. Every
 // local change goes to the device and to the server at once; `save` follows the server's acks alone.
-import { type ReadonlySignal, signal } from '@preact/signals'
+import { type ReadonlySignal, signal } from '@preact/signals-core'
 import * as Y from 'yjs'
 import { Awareness } from './awareness'
 import { Connection } from './connection'
@@ -71,7 +71,7 @@ export class Session implements DocumentSession {
     this.#carried = options.carried
     this.#copy = new LocalCopy(id, options.generation)
     this.#connection = new Connection(options.url ?? socketUrl(id), {
-      opened: () => this.#opened(),
+      opened: isAsked => this.#opened(isAsked),
       message: bytes => this.#conversation.heard(bytes),
       lost: () => this.#lost(),
     })
@@ -82,7 +82,7 @@ export class Session implements DocumentSession {
     this.#connection.connect()
     // The older replica is on this device until its successor is: it is read, but not into the new one.
     if (this.#carried) this.#conversation.ready()
-    else void this.#loadCopy()
+    else void this.#loadCopy(options.fresh ? 0 : OPEN_WITHIN_MS)
   }
 
   onNotice(callback: (notice: Notice) => void): () => void {
@@ -165,9 +165,9 @@ export class Session implements DocumentSession {
     this.#refreshPeople()
   }
 
-  async #loadCopy(): Promise<void> {
+  async #loadCopy(withinMs: number): Promise<void> {
     const loading = this.#copy.load(this.doc)
-    const overdue = new Promise<null>(resolve => setTimeout(resolve, OPEN_WITHIN_MS, null))
+    const overdue = new Promise<null>(resolve => setTimeout(resolve, withinMs, null))
     const inTime = (await Promise.race([loading, overdue])) !== null
     // A copy that may never come must not keep the server's text away.
     if (!inTime) this.#conversation.ready()
@@ -202,9 +202,9 @@ export class Session implements DocumentSession {
     this.#count()
   }
 
-  #opened(): void {
+  #opened(isAsked: boolean): void {
     this.#dropAbsentSoon()
-    this.#conversation.opened()
+    this.#conversation.opened(isAsked)
   }
 
   #lost(): void {

@@ -1,4 +1,4 @@
-import type { ReadonlySignal } from '@preact/signals'
+import type { ReadonlySignal } from '@preact/signals-core'
 import type * as Y from 'yjs'
 import type { Awareness } from './awareness'
 import type { Why } from './database'
@@ -90,6 +90,8 @@ export interface OpenOptions {
   me?: Identity
   /** `ws://` or `wss://` address; by default `/ws/{id}` of the page's own origin. */
   url?: string
+  /** This browser knows nothing of the document: its text does not wait for a copy that may be here all the same. */
+  fresh?: boolean
   /** Start from the server's text alone, and deal with this older replica once it is here. */
   carried?: Carried
 }

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { api, told } from '../../api'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { doc, editor, ending, mayRename, mayWrite, session, sheet, title } from './desk'
 import { Overflow } from './overflow'
 import { Presence } from './presence'

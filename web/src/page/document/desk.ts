@@ -1,4 +1,4 @@
-import { computed, signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals-core'
 import type { Doc, Role } from '../../api'
 import type { EditorHandle } from '../../editor/types'
 import type { DocumentSession } from '../../sync/types'

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import { api, told } from '../../api'
 import { Confirm } from '../dialog'
 import { copy } from '../take-away'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { doc, downloadText, type Ending, ending, isOwner, session, textNow } from './desk'
 import { forget } from './known'
 

@@ -1,6 +1,6 @@
 import { modOnly } from '../keys'
-import { say } from '../toast'
-import { editor, mayWrite, session, sheet } from './desk'
+import { say } from '../toasts'
+import { editor, mayWrite, sheet } from './desk'
 import { pulseStatus } from './status'
 
 /** Typing into a text that one may only read says so once in this time. */
@@ -68,15 +68,9 @@ const hintWayOut = (source: HTMLElement): void => {
   source.addEventListener('keydown', onTab)
 }
 
-/** Asks before the window closes only while a change would be lost: neither on the server nor on this device. */
-const guardLeaving = (event: BeforeUnloadEvent): void => {
-  if (session.value?.atRisk.value) event.preventDefault()
-}
-
 export const listen = (source: HTMLElement): void => {
   // Captured, so that the keys also work while the editor has the focus.
   addEventListener('keydown', onKeyDown, { capture: true })
-  addEventListener('beforeunload', guardLeaving)
   hintWhenReadOnly(source)
   hintWayOut(source)
 }

@@ -4,7 +4,7 @@ import { api, type Role, type SecretLink, told } from '../../api'
 import { Icon } from '../icons'
 import { copy } from '../take-away'
 import { ago, exactly } from '../time'
-import { say } from '../toast'
+import { say } from '../toasts'
 
 const roleWords: Record<Role, string> = {
   viewer: 'View link',

@@ -6,8 +6,8 @@ import { connect, learn } from './tie'
 
 declare global {
   interface Window {
-    /** The first request, sent by a script in the head of the page before this code was there. */
-    coscribeFirst?: Promise<Response>
+    /** The answer to the first request, sent by a script in the head of the page before this code was there. */
+    coscribeFirst?: Promise<{ response: Response; made?: Doc }>
   }
 }
 
@@ -15,10 +15,10 @@ declare global {
 const PATIENCE_MS = 1_500
 
 const firstAnswer = async (): Promise<Doc> => {
-  const response = await window.coscribeFirst?.catch(() => undefined)
-  if (!response) throw new RequestFailed(0, UNREACHABLE)
-  if (!response.ok) throw await failureOf(response)
-  return (await response.json()) as Doc
+  const first = await window.coscribeFirst?.catch(() => undefined)
+  if (!first) throw new RequestFailed(0, UNREACHABLE)
+  if (!first.made) throw await failureOf(first.response)
+  return first.made
 }
 
 const isGone = (error: unknown): boolean =>
@@ -39,7 +39,7 @@ const openKnown = async (id: string, parent: HTMLElement): Promise<void> => {
   const quick = known ? await Promise.race([answer.catch(() => null), late(PATIENCE_MS)]) : await answer
   if (quick) learn(quick)
   const facts = quick ?? known
-  if (facts) connect(id, facts, parent)
+  if (facts) connect(id, facts, parent, { fresh: !known })
   if (quick) return
   try {
     learn(await answer)
@@ -55,7 +55,7 @@ const openNew = async (parent: HTMLElement): Promise<void> => {
   // There is nothing to read yet; what this browser prefers stays for the next document.
   if (view.peek() === 'read') view.value = 'edit'
   learn(made)
-  connect(made.id, made, parent)
+  connect(made.id, made, parent, { fresh: true })
 }
 
 /** Opens what the address names into `parent`; what goes wrong ends up in `ending`. */

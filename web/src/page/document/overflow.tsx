@@ -5,7 +5,7 @@ import { Menu, MenuChoice, MenuItem } from '../menu'
 import { setWide, wide } from '../settings'
 import { copy } from '../take-away'
 import { ThemeChoices } from '../themes'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { leaveWord } from '../trashed'
 import { addressOf, doc, downloadText, editor, ending, isOwner, session, sheet, title } from './desk'
 

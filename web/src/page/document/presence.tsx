@@ -2,10 +2,10 @@ import { computed, signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import type { Person } from '../../sync/types'
 import { Avatar } from '../avatar'
-import { meOpen } from '../me'
 import { Menu } from '../menu'
+import { meOpen } from '../self'
 import { setView, view } from '../settings'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { editor, ending, session } from './desk'
 
 /** Five faces on a wide bar; a phone's has room for one button, a face or how many there are. */

@@ -1,6 +1,6 @@
-import { computed, effect, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals-core'
 import type { Notice } from '../../sync/types'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { ending, role, session } from './desk'
 
 /** What lasts: said by the server, or found by ourselves; in the order in which it is shown. */

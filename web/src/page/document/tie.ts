@@ -1,11 +1,11 @@
 // Ties the page to one session of its document, and to a new one when the replica has to be made anew.
-import { effect } from '@preact/signals'
+import { computed, effect } from '@preact/signals-core'
 import { api, type Doc, RequestFailed } from '../../api'
 import { createEditor } from '../../editor/editor'
 import { openDocument } from '../../sync'
-import type { Carried, DocumentSession, Identity, Notice } from '../../sync/types'
-import { me } from '../me'
+import type { DocumentSession, Identity, Notice, OpenOptions } from '../../sync/types'
 import { colourAt } from '../palette'
+import { me } from '../self'
 import { doc, type EndingKind, editor, ending, mayWrite, session } from './desk'
 import { type Known, remember } from './known'
 import { rebuild, renewBy } from './renewal'
@@ -80,11 +80,11 @@ const nonceOfPage = (): string =>
 
 /** What happened to the document while we were away is not told again: it is asked for with every new connection. */
 const refetchOnReturn = (opened: DocumentSession): (() => void) => {
+  const isOpen = computed(() => opened.connection.value.phase === 'open')
   let wasOpen = false
   return effect(() => {
-    const { phase } = opened.connection.value
-    if (phase === 'open' && (wasOpen || !doc.peek())) void refetch(opened.id)
-    wasOpen ||= phase === 'open'
+    if (isOpen.value && (wasOpen || !doc.peek())) void refetch(opened.id)
+    wasOpen ||= isOpen.value
   })
 }
 
@@ -126,9 +126,14 @@ const mountWhenSynced = (opened: DocumentSession, parent: HTMLElement): (() => v
 }
 
 /** Opens a session of a document and ties the page to it. */
-export const connect = (id: string, known: Known, parent: HTMLElement, carried?: Carried): void => {
+export const connect = (
+  id: string,
+  known: Known,
+  parent: HTMLElement,
+  how: Pick<OpenOptions, 'carried' | 'fresh'> = {},
+): void => {
   const { role, generation } = known
-  const opened = openDocument(id, { role, generation, ...(carried ? { carried } : {}) })
+  const opened = openDocument(id, { role, generation, ...how })
   session.value = opened
   const stops = [
     opened.onNotice(notice => hearAll(opened, notice)),
@@ -146,6 +151,6 @@ export const connect = (id: string, known: Known, parent: HTMLElement, carried?:
     for (const stop of stops) stop()
     session.value = null
     opened.destroy()
-    connect(id, { ...known, role: opened.role.peek() as Known['role'] }, parent, carry)
+    connect(id, { ...known, role: opened.role.peek() as Known['role'] }, parent, { carried: carry })
   })
 }

@@ -1,7 +1,7 @@
-import { computed, effect, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals-core'
 import type { Reading } from '../../preview/reading'
 import { view } from '../settings'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { editor, ending, session } from './desk'
 
 /** Two columns of text need room for two times about forty characters. */
@@ -16,9 +16,15 @@ export const shownView = computed(() => (view.value === 'split' && !splittable.v
 
 let reading: Promise<Reading> | null = null
 
+const failed = (error: unknown): void => {
+  reading = null
+  console.error(error)
+  say('The reading view cannot be loaded right now.')
+}
+
 /** The reading view comes in a chunk of its own, on the first wish to read. */
 const readingIn = (host: HTMLElement): Promise<Reading> => {
-  reading ??= import('../../preview/reading').then(({ Reading }) => new Reading(host))
+  reading ??= import('../../preview/reading').then(({ Reading }) => new Reading(host, failed))
   return reading
 }
 
@@ -35,11 +41,7 @@ const follow = (host: HTMLElement): (() => void) => {
       opened.text.observe(onChange)
       stop = () => opened.text.unobserve(onChange)
     })
-    .catch((failed: unknown) => {
-      reading = null
-      console.error(failed)
-      say('The reading view cannot be loaded right now.')
-    })
+    .catch(failed)
   return () => {
     stopped = true
     stop()

@@ -1,6 +1,6 @@
 import { api, type Doc, told } from '../../api'
 import { removeSavedCopy } from '../../sync/database'
-import { say } from '../toast'
+import { say } from '../toasts'
 import { takeWord } from '../trashed'
 import { items, refresh, without } from './listing'
 
