@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 from tests.e2e.conftest import Visit
-from tests.support.browser import IN_BROWSER, MAY_LEAVE, Visitor
+from tests.support.browser import IN_BROWSER, Visitor
 
 pytestmark = IN_BROWSER
 
@@ -64,7 +64,7 @@ async def test_what_is_not_on_the_server(visit: Visit, scheme: str) -> None:
     await person.new_document("# Diary\n\nBefore.")
     await person.goes_offline()
     await person.type(" Offline." * 40)
-    await person.until(MAY_LEAVE)
+    await person.may_leave()
     await person.see("Connection lost.")
     await _is_clean(person)
     await person.page.goto("about:blank")

@@ -17,7 +17,6 @@ from playwright.async_api import Error as PlaywrightError
 from tests.e2e.conftest import Visit
 from tests.support.browser import (
     IN_BROWSER,
-    MAY_LEAVE,
     Visitor,
     agree,
     agree_on_all,
@@ -86,7 +85,7 @@ async def test_f18_edits_of_a_day_offline_are_merged(proof: Proof, visit: Visit)
     for person, line in ((ana, "Ana:"), (ben, "Ben:")):
         await person.put_caret(line)
     await asyncio.gather(*(_edit(person, edits // 2) for person in (ana, ben)))
-    await ana.until(MAY_LEAVE)
+    await ana.may_leave()
     await ana.page.reload()
     await ana.see_in_text("x")
     await ana.put_caret("Ana:")
@@ -147,7 +146,7 @@ async def test_f19_killed_browser_sends_what_it_had(proof: Proof, own_server: Co
                 word = ledger.next_word("ana")
                 ledger.typed("ana", word)
                 await person.type(f"{word} ")
-            await person.until(MAY_LEAVE)
+            await person.may_leave()
             # On this device now: that is a promise like an ack.
             ledger.acked("ana", 5 * (number + 1))
             for pid in programs_of(profile):

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, WebSocketRoute, expect
 from tests.e2e.conftest import Visit, visits
-from tests.support.browser import IN_BROWSER, MAY_LEAVE, Visitor, keep_for_offline
+from tests.support.browser import IN_BROWSER, Visitor, keep_for_offline
 from tests.support.proof import Proof
 from tests.support.server import COMMAND, CoscribeServer
 
@@ -55,7 +55,7 @@ async def test_offline_words_are_listed_without_the_server_and_gone_once_they_ar
     await person.goes_offline()
     await person.type(" Underground.")
     await expect(person.status).to_have_text("Offline — changes are kept on this device")
-    await person.until(MAY_LEAVE)
+    await person.may_leave()
     await person.page.goto(person.url + "/recover")
     entry = _entries(person)
     await expect(entry.locator("h2")).to_have_text("Diary")
@@ -69,6 +69,7 @@ async def test_offline_words_are_listed_without_the_server_and_gone_once_they_ar
     assert await asyncio.to_thread((await download.path()).read_text) == "# Diary\n\nBefore. Underground."
     await person.page.goto(person.url + f"/d/{document_id}")
     await person.see_text("# Diary\n\nBefore. Underground.")
+    await person.may_leave()
     await person.page.goto("about:blank")
     await person.context.set_offline(False)
     await person.open("/")
@@ -88,7 +89,7 @@ async def test_changes_counted_after_an_offline_reload_are_those_that_were_made(
     await keep_for_offline(person)
     await person.goes_offline()
     await person.type("12345")
-    await person.until(MAY_LEAVE)
+    await person.may_leave()
     await person.page.reload()
     await person.see_text("one12345")
     await person.see("Connection lost.")
@@ -128,7 +129,7 @@ async def test_refused_paste_is_taken_out_and_kept(visit_small: Visit) -> None:
     await person.page.keyboard.insert_text(" and " + "large " * 40_000)
     await person.see("A change of yours was not accepted")
     await person.type("!")
-    await person.until(MAY_LEAVE)
+    await person.may_leave()
     await person.page.reload()
     await person.see("A change of yours was not accepted")
     await person.button("Take it out").click()
@@ -198,7 +199,7 @@ async def test_another_principal_in_the_same_browser_sends_what_was_left(visit: 
     await guest.press("Control+End")
     await guest.goes_offline()
     await guest.type(" left behind")
-    await guest.until(MAY_LEAVE)
+    await guest.may_leave()
     await guest.page.goto("about:blank")
     await guest.context.set_offline(False)
     await guest.context.clear_cookies()
@@ -253,7 +254,7 @@ async def test_restored_document_opens_and_the_copy_of_the_earlier_one_stays(
     await away.press("Control+End")
     await away.goes_offline()
     await away.type(" from the day before")
-    await away.until(MAY_LEAVE)
+    await away.may_leave()
     await away.page.goto("about:blank")
     backup = str(tmp_path / "backup.db")
     await asyncio.to_thread(_command, small, "backup", backup)

@@ -7,7 +7,7 @@ import re
 
 from playwright.async_api import expect
 from tests.e2e.conftest import Visit
-from tests.support.browser import IN_BROWSER, MAY_LEAVE, SAVED, agree, keep_for_offline
+from tests.support.browser import IN_BROWSER, SAVED, agree, keep_for_offline
 from tests.support.server import CoscribeServer
 
 pytestmark = IN_BROWSER
@@ -136,7 +136,7 @@ async def test_a_reload_while_offline_shows_the_text_and_merges_later(visit: Vis
     await ana.put_caret("Ana:")
     await ana.goes_offline()
     await ana.type(" underground")
-    await ana.until(MAY_LEAVE)
+    await ana.may_leave()
     await ana.page.reload()
     await ana.see_text("Ana: underground\nBen:")
     await expect(ana.status).to_have_text(OFFLINE)

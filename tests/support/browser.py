@@ -57,10 +57,11 @@ window.textOfEditor = () => {
   const text = line => (line.querySelector('.cm-placeholder') ? '' : line.textContent)
   return lines.length === 0 ? null : [...lines].map(text).join('\\n')
 }
+addEventListener('online', event => window.staysOffline && event.stopImmediatePropagation())
 addEventListener('copy', event => (window.copied = event.clipboardData.getData('text/plain')))
 """
 # The page asks before it goes only while a change is on its way to this device.
-MAY_LEAVE = "async () => dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+_MAY_LEAVE = "async () => dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 SAVED = re.compile(r"^(Saved|All changes saved)$")
 expect.set_options(timeout=WITHIN_MS)
 
@@ -137,6 +138,15 @@ class Visitor:
         """Take the network away and wait until the page knows: what is typed before may still be sent."""
         await self.context.set_offline(True)
         await expect(self.status).to_have_text(re.compile("^Offline — "))
+
+    async def may_leave(self) -> None:
+        """Wait until a page that is offline may be left or loaded anew: all that was typed is on this device.
+
+        Chromium ends the emulation a moment before the page it belongs to, which would hear that it is online again
+        and may still send what it has. A page that really is offline can't.
+        """
+        await self.until(_MAY_LEAVE)
+        await self.page.evaluate("window.staysOffline = true")
 
     async def hears_of_the_network(self) -> None:
         """What the browser tells a page when the network is there again: it need not wait for its next attempt."""
