@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +17,11 @@ _EVERY_S = 0.25
 _STALL_S = 1.0
 # Memory and disk are looked at on each of these rounds.
 _ROUNDS = 8
+# Garbage of this many rooms is taken out at once, less of it after so many looks (a minute): it takes 10 ms where there
+# are thousands of connections. By itself the collector comes by too seldom (serving.py): it counts objects, and a
+# document is few of them.
+_MANY_ROOMS = 64
+_LOOKS = 30
 _STATM = Path("/proc/self/statm")
 # The C library keeps what was freed; glibc has a function that hands it back, others do not.
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -31,6 +37,7 @@ class Watchdog:
         self._longest_s = 0.0
         self._is_low = False
         self._is_high = False
+        self._looks = 0
         registry.has_memory = self.has_memory
         self.free_bytes: int | None = None
 
@@ -79,8 +86,11 @@ class Watchdog:
         was_high, self._is_high = self._is_high, self._is_over()
         if self._is_high and not was_high:
             self._watch("memory_high", bytes=resident_bytes(), most=self._settings.max_memory_bytes)
+        self._looks += 1
         if self._is_high:
             self._make_room()
+        elif self._registry.let_go >= _MANY_ROOMS or self._looks >= _LOOKS:
+            self._take_out_garbage()
 
     def _is_over(self) -> bool:
         most = self._settings.max_memory_bytes
@@ -89,6 +99,13 @@ class Watchdog:
     def _make_room(self) -> None:
         """Let go of the rooms where nobody is, and give what that frees back to the system."""
         self._registry.evict_idle()
+        self._take_out_garbage()
+
+    def _take_out_garbage(self) -> None:
+        self._looks = 0
+        if self._registry.let_go:
+            self._registry.let_go = 0
+            gc.collect()
         if _malloc_trim is not None:
             _malloc_trim(0)
 

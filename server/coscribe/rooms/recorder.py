@@ -139,20 +139,25 @@ class Recorder:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            now = asyncio.get_running_loop().time()
-            rooms = [room for of, room in self._waiting.items() if self._resting.get(of, (0.0, now))[1] <= now]
-            taken = [(room, append) for room in rooms if (append := room.take_append()) is not None]
-            if taken:
-                # Also of a document that rests: what is at the database now may stand in the log in a moment.
-                self._in_flight = {room.document_id for room, _ in taken}
-                await self._commit(taken)
-                self._in_flight = set()
-            for room in rooms:
-                self._forget_if_done(room)
-            async with self._committed:
-                self._committed.notify_all()
-            if taken:
+            # In a function of its own: what was committed last would be kept until the next commit.
+            if await self._commit_waiting():
                 await asyncio.sleep(max(_PAUSE_S, self._pause_s()))
+
+    async def _commit_waiting(self) -> bool:
+        """Commit what all rooms have; False where they have nothing."""
+        now = asyncio.get_running_loop().time()
+        rooms = [room for of, room in self._waiting.items() if self._resting.get(of, (0.0, now))[1] <= now]
+        taken = [(room, append) for room in rooms if (append := room.take_append()) is not None]
+        if taken:
+            # Also of a document that rests: what is at the database now may stand in the log in a moment.
+            self._in_flight = {room.document_id for room, _ in taken}
+            await self._commit(taken)
+            self._in_flight = set()
+        for room in rooms:
+            self._forget_if_done(room)
+        async with self._committed:
+            self._committed.notify_all()
+        return bool(taken)
 
     def _forget_if_done(self, room: Recordable) -> None:
         if not room.has_more:

@@ -85,6 +85,8 @@ class Registry:
         # Since when nothing is stored, by the loop's clock; None while all is well.
         self._failing_since: float | None = None
         self._closing = False
+        # Rooms that ended since somebody took out the garbage: their parts refer to each other.
+        self.let_go = 0
         means = Means(self._recorder, storage.log, self._workshop, self.turns)
         owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
@@ -203,6 +205,7 @@ class Registry:
             self._expire_later(held, max(self._idle_s, _UNHELD_S))
             return
         del self._held[held.room.document_id]
+        self.let_go += 1
         self._suspects.pop(held.room.document_id, None)  # it went well up to its end
         held.room.close(1001, "Nobody is here.")
 
@@ -236,6 +239,7 @@ class Registry:
         held = self._held.get(room.document_id)
         if held is not None and held.room is room:
             del self._held[room.document_id]
+            self.let_go += 1
 
     def _saved(self, room: Room, saved: Saved) -> None:
         self._measure(saved)

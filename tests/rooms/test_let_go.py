@@ -1,0 +1,52 @@
+"""Rooms that were let go of: their memory comes back although the collector of garbage comes by seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.rooms.building import Building, enter, eventually
+from tests.support.wire_bytes import framed, one, typed
+
+from coscribe import watchdog
+from coscribe.config import Settings
+from coscribe.rooms.room import Room
+from coscribe.watchdog import Watchdog
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def test_rooms_that_end_give_their_memory_back(
+    building: Building, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_collector: None
+) -> None:
+    monkeypatch.setattr(watchdog, "_EVERY_S", 0.01)
+    monkeypatch.setattr(watchdog, "_MANY_ROOMS", 2)
+    left = [await _left(building), await _left(building)]
+    assert [room() is None for room in left] == [False, False]
+    stop = asyncio.Event()
+    watching = asyncio.create_task(Watchdog(Settings(data_dir=tmp_path), building.registry, building._watch).run(stop))
+    await eventually(lambda: [room() for room in left] == [None, None])
+    stop.set()
+    await watching
+
+
+async def _left(building: Building) -> weakref.ref[Room]:
+    """A room with a text, in which nobody is any more."""
+    held = await building.registry.acquire(await building.document())
+    session = enter(held.room, "ann")
+    held.room.receive(session, framed(2, one(5, 0, typed("hi"))))
+    await eventually(lambda: held.room.is_settled and held.room.seq > 0)
+    held.room.leave(session)
+    building.registry.release(held)
+    building.registry.evict_idle()
+    return weakref.ref(held.room)
