@@ -49,13 +49,14 @@ bench-peers: $(DEV_STAMP) $(WEB) ## Measure it beside other servers, for some ho
 	@$(BIN)/python -m tests.bench --new --servers all --rounds 3 --out test-results/bench-peers.jsonl $(BENCH)
 	@$(BIN)/python -m tests.bench.report test-results/bench-peers.jsonl
 
-check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle sizes, lock files
+check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle sizes, cost of the hot path, lock files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	npm --prefix web run --silent check
 	npm --prefix web run --silent size
+	$(BIN)/python -m tests.bench.guard
 	@! grep -nE 'https?://|^ *--(index-url|extra-index-url|find-links)|"resolved"' requirements*.txt \
 	  || { echo 'A lock file names a host: run "make lock".'; exit 1; }
 	@! grep -n '"resolved"' web/package-lock.json \

@@ -104,3 +104,16 @@ def test_the_head_of_a_text_whose_chunks_have_shrunk() -> None:
     assert committed.head(4000) == "a" * 40
     assert committed.head(0) == ""
     assert CommittedText("").head(5) == ""
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_a_text_that_grows_at_its_end_stays_in_few_chunks(at_once: int) -> None:
+    committed = CommittedText("")
+    for length in range(0, 4 * _CHUNK, at_once):
+        ops = committed.apply([{"retain": length}, {"insert": "x" * at_once}] if length else [{"insert": "x" * at_once}])
+        assert ops[-1].text == "x" * at_once
+    assert len(committed._chunks) <= 6
+    assert committed.size == len(str(committed)) >= 4 * _CHUNK
+    committed.apply([{"retain": committed.size - 1}, {"delete": 1}, {"insert": "end"}])
+    assert str(committed).endswith("xend")
+    assert len(committed._chunks) <= 6

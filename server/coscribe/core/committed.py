@@ -132,14 +132,31 @@ class _Walk:
             self._replace(0)
 
     def _pass(self, length: int, *, stays: bool) -> _Size:
-        total = _ZERO
+        total = self._pass_whole(length) if stays and not (self._parts or self._bytes) else _ZERO
+        length -= total.utf8
         while length and self._index < len(self._chunks):
-            size = self._sizes[self._index]
-            if length < size.utf8 - self._bytes:
+            left = self._sizes[self._index].utf8 - self._bytes
+            # To the end of the text is not past it: what is typed there belongs to the last chunk.
+            if length < left or (length == left and self._index == len(self._chunks) - 1):
                 return total.plus(self._pass_in(length, stays=stays))
-            length -= size.utf8 - self._bytes
+            length -= left
             total = total.plus(self._pass_rest(stays=stays))
         return total
+
+    def _pass_whole(self, length: int) -> _Size:
+        """Pass over the chunks that stay as they are, up to the one in which the length ends, or the last."""
+        utf8 = utf16 = points = 0
+        index, last = self._index, len(self._sizes) - 1
+        while index < last:
+            size = self._sizes[index]
+            if utf8 + size[0] > length:
+                break
+            utf8 += size[0]
+            utf16 += size[1]
+            points += size[2]
+            index += 1
+        self._index = index
+        return _Size(utf8, utf16, points)
 
     def _pass_in(self, length: int, *, stays: bool) -> _Size:
         """Pass over bytes that end inside the chunk."""
