@@ -111,6 +111,23 @@ METRICS = [
     Metric("REST append beside 100 people, median", "rest", _figure("p50"), " ms", 10),
     Metric("REST append, 99th percentile", "rest", _figure("p99"), " ms", 30),
     Metric("Start of the process to its first answer", "start", _figure("ms"), " ms", 1_500),
+    *(
+        Metric(
+            f"Page to caret, {what}, {place}",
+            "page",
+            _figure("ms"),
+            " ms",
+            goal,
+            where={"where": where, "visit": visit},
+        )
+        for where, place, goal in (
+            ("desktop", "desktop", 500),
+            ("slow phone", "1.6 Mbit/s and a quarter of the core", 1_500),
+        )
+        for visit, what in (("new", "new document"), ("first", "first visit"), ("again", "known document"))
+    ),
+    Metric("Key to paint, 1 MB of text, 10 moving carets, median", "keys", _figure("p50"), " ms", 16),
+    Metric("Key to paint, 99th percentile", "keys", _figure("p99"), " ms"),
     Metric("Soak at 80 % of capacity c, 99th percentile", "soak", _figure("p99"), " ms", 100),
     Metric("Soak: characters lost", "soak", _figure("lost"), "", 0),
     Metric(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.bench.contenders import Kind
-from tests.bench.scenarios import capacity, growth, holding, opening, outlets, steady
+from tests.bench.scenarios import browser, capacity, growth, holding, opening, outlets, steady
 from tests.bench.stage import Figures, Stage
 
 # One socket of the generator writes months of history in a minute.
@@ -48,6 +48,8 @@ SCENARIOS = {
     "durability": Scenario(opening.durability, {}, _keeps),
     "sse": Scenario(outlets.sse, {}, _is_ours),
     "rest": Scenario(outlets.rest, {}, _is_ours),
+    "page": Scenario(browser.page, {}, _is_ours),
+    "keys": Scenario(browser.keys, {}, _is_ours),
     "growth-people": Scenario(growth.people),
     "growth-documents": Scenario(growth.documents, MANY | FAST_SOCKETS, _is_ours),
     "growth-text": Scenario(growth.text),

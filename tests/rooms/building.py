@@ -28,7 +28,7 @@ from coscribe.model import (
     Snapshot,
     Unstored,
 )
-from coscribe.rooms.feed import FeedEvent, FeedReader
+from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry

@@ -16,7 +16,8 @@ from coscribe.core.splices import Splice
 from coscribe.core.units import Units
 from coscribe.model import Activity, ActivityKind, Document
 from coscribe.ports import DocumentChanges
-from coscribe.rooms.feed import FeedEvent, Position
+from coscribe.rooms.feed import Position
+from coscribe.rooms.feed_reader import FeedEvent
 from coscribe.rooms.room import Room
 
 

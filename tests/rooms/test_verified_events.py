@@ -19,7 +19,7 @@ from tests.support.wire_bytes import framed, presence
 from coscribe.core.session import Session
 from coscribe.model import Document, Principal, Role
 from coscribe.rooms import presence as telling
-from coscribe.rooms.feed import FeedEvent, FeedReader
+from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 from coscribe.rooms.room import Room
 
 STEPS = 25

@@ -9,7 +9,8 @@ from tests.support.people import BEN
 from tests.support.viewer import apply_ops
 
 from coscribe.core.units import Units
-from coscribe.rooms.feed import Feed, FeedReader
+from coscribe.rooms.feed import Feed
+from coscribe.rooms.feed_reader import FeedReader
 from coscribe.rooms.history import replica_at
 
 

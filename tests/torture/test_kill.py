@@ -75,8 +75,8 @@ async def _round(
     """Type until the server is dead, and start it again."""
     if place.startswith("while-loading"):
         await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)  # which rehearses the loading of a document that is none
         trap.set(place)
-        await asyncio.to_thread(server.start)
     for writer in writers:
         with suppress(OSError, WebSocketException):  # it may die before everybody is there
             await writer.connect()

@@ -19,8 +19,13 @@ def tell_socket(path: str, status: int, began_at: float, client: str | None) -> 
     _log.info("socket", method="WS", path=path, status=status, seconds=seconds, client=client)
 
 
+def tell_stream(path: str, began_at: float, client: str | None) -> None:
+    """Write an event stream down that has ended; as a request it was written down when it began."""
+    _log.info("stream", method="GET", path=path, seconds=round(time.monotonic() - began_at, 4), client=client)
+
+
 class AccessLog:
-    """Writes down method, path, status and seconds when a response has ended."""
+    """Writes down method, path, status and seconds when a response has ended, or is an event stream."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any
 
 from coscribe.api.gates import RETRY_AFTER_S, Addresses
-from coscribe.api.http_connection import CuttableHttp
+from coscribe.api.http_connection import OwnHttp
 from coscribe.api.problems import problem_of
 from coscribe.config import Settings
 from coscribe.errors import Unavailable
@@ -83,7 +83,7 @@ class Door:
         return {"http": partial(GuardedHttp, self), "ws": GuardedHttp}
 
 
-class GuardedHttp(CuttableHttp):
+class GuardedHttp(OwnHttp):
     """A connection that was let in, or is turned away."""
 
     def __init__(self, door: Door, **given: Any) -> None:

@@ -1,29 +1,19 @@
-"""A response that is an event stream: it ends when its reader leaves or stalls, its events end, or the server stops.
-
-The framework's own streams keep uvicorn from stopping and never notice a reader that does not read, so this one watches
-all of it at once. Format: WHATWG HTML, section 9.2 "Server-sent events".
-"""
+"""A response that is an event stream: once it has begun, its connection is an `EventLine` and no request any more."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, aclosing
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from coscribe.api.http_connection import cut
+from coscribe.api.access_log import tell_stream
+from coscribe.api.event_line import EventLine, Source
+from coscribe.api.http_connection import OwnHttp, connection_of
 from coscribe.api.wiring import Wiring
-from coscribe.errors import CoscribeError, Unavailable
-
-# A reader whose connection takes nothing for this long is cut (threat: it never reads); it resumes when it is back.
-STALL_S = 20.0
-# What a reader gets to take the last bytes when the server stops: stopping as a whole may last 5 s.
-_FAREWELL_S = 1.0
-# How soon a browser comes back after the stream broke; a restarted server is up again by then.
-RETRY_MS = 2000
+from coscribe.errors import InvalidInput, Unavailable
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -32,89 +22,66 @@ HEADERS = {
     "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
 }
-PREAMBLE = f"retry: {RETRY_MS}\n\n".encode()
-KEEPALIVE = b":\n\n"
-
-_log = logging.getLogger(__name__)
 
 
-def event_bytes(event: str, position: str | None, data: str) -> bytes:
-    """One event; `data` is JSON on one line, so no CR or LF in a text can forge another event."""
-    identified = f"id: {position}\n" if position is not None else ""
-    return f"event: {event}\n{identified}data: {data}\n\n".encode()
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a stream has until it ends: where its events come from, and how to give everything back."""
+
+    source: Source
+    leave: Callable[[], None]
 
 
 class EventStream(Response):
-    """Sends what `chunks` yields; nothing before the first chunk, so that its errors become problem responses.
+    """Tells what the seat's source has; `enter` finds the seat, and its errors become problem responses."""
 
-    `place` is held as long as the stream lasts.
-    """
-
-    def __init__(
-        self, wiring: Wiring, place: AbstractContextManager[None], chunks: AsyncGenerator[bytes, None]
-    ) -> None:
-        super().__init__(headers=HEADERS)
+    def __init__(self, wiring: Wiring, enter: Callable[[], Awaitable[Seat]]) -> None:
+        super().__init__(headers={**HEADERS, "Connection": "close"})
         del self.headers["content-length"]
         self._wiring = wiring
-        self._place = place
-        self._chunks = chunks
-        self._sending = False
+        self._enter = enter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the stream from its first chunk to its end."""
-        wiring = self._wiring
-        async with aclosing(self._chunks) as chunks:
-            with self._place:
-                first = await anext(chunks)
-                if wiring.stop.is_set():
-                    raise Unavailable("The server is stopping.")
-                pump = asyncio.create_task(self._pump(first, send))
-                gone = asyncio.create_task(_disconnected(receive))
-                stop = asyncio.create_task(wiring.stop.wait())
-                try:
-                    await asyncio.wait({pump, gone, stop}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    await _cancel(pump, gone, stop)
-                if gone.cancelled() and not await self._finish(pump, send):
-                    cut(scope)
-                    await _disconnected(receive)
-
-    async def _pump(self, first: bytes, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await self._send(first, send, STALL_S)
+        """Find the seat, send the head and hand the connection over."""
+        del receive
+        seat = await self._enter()
         try:
-            async for chunk in self._chunks:
-                await self._send(chunk, send, STALL_S)
-        except CoscribeError as error:
-            _log.warning("an event stream ended early: %s", error)
+            connection = self._connection(scope)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            transport = connection.give_away()
+        except BaseException:
+            seat.leave()
+            raise
+        if transport is None:
+            seat.leave()
+            return
+        ended = _Ended(seat.leave, connection.leaving(), scope)
+        EventLine(self._wiring.lines, seat.source, ended).begin(transport, connection.connections)
 
-    async def _send(self, chunk: bytes, send: Send, most_s: float, *, more: bool = True) -> None:
-        self._sending = True
-        async with asyncio.timeout(most_s):
-            await send({"type": "http.response.body", "body": chunk, "more_body": more})
-        self._sending = False
+    def _connection(self, scope: Scope) -> OwnHttp:
+        if self._wiring.stop.is_set():
+            raise Unavailable("The server is stopping.")
+        connection = connection_of(scope)
+        if connection.is_busy(scope):
+            raise InvalidInput("An event stream takes a connection for itself.")
+        return connection
 
-    async def _finish(self, pump: asyncio.Task[None], send: Send) -> bool:
-        """End the response in good order; False when its reader does not take even that."""
-        failure = None if pump.cancelled() else pump.exception()
-        if failure is not None and not isinstance(failure, TimeoutError):
-            raise failure
-        if self._sending:  # it timed out, or was cancelled, in the middle of a chunk that the reader does not take
-            return False
+
+class _Ended:
+    """What is done when a stream's connection is gone."""
+
+    __slots__ = ("_began_at", "_client", "_leave", "_left", "_path")
+
+    def __init__(self, leave: Callable[[], None], left: Callable[[], None], scope: Scope) -> None:
+        self._leave = leave
+        self._left = left
+        self._began_at = time.monotonic()
+        self._path: str = scope["path"]
+        self._client: str | None = scope["client"][0] if scope.get("client") else None
+
+    def __call__(self) -> None:
         try:
-            await self._send(b"", send, _FAREWELL_S, more=False)
-        except TimeoutError:
-            return False
-        return True
-
-
-async def _disconnected(receive: Receive) -> None:
-    """Return when the reader has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass  # the rest of a request's body, which a GET has none of
-
-
-async def _cancel(*tasks: asyncio.Task[object]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+            self._leave()
+        finally:
+            self._left()
+        tell_stream(self._path, self._began_at, self._client)

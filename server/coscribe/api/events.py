@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
 
 from coscribe.api.callers import Asking, refuse_foreign_page
-from coscribe.api.event_stream import KEEPALIVE, PREAMBLE, EventStream, event_bytes
+from coscribe.api.event_stream import EventStream, Seat
 from coscribe.api.feeds import Asked, feed_response, poll_response, until_stop, wants_json
+from coscribe.api.gates import Place
 from coscribe.api.openapi import Responses, content, problems
 from coscribe.api.wiring import Wired, Wiring
-from coscribe.errors import Unauthenticated
-from coscribe.rooms.feed import FeedEvent, activity_json
+from coscribe.errors import CoscribeError, Unauthenticated
+from coscribe.rooms.feed import activity_json
+from coscribe.rooms.feed_reader import FeedEvent
+
+_log = logging.getLogger(__name__)
 
 _STREAM_EXAMPLE = (
     "retry: 2000\n\n"
@@ -70,7 +75,17 @@ async def follow_all(request: Request, caller: Asking, wiring: Wired, asked: Ask
         raise Unauthenticated("Only somebody has documents to follow: use the cookie or a bearer token.")
     reader = ActivityReader(wiring, caller.principal.id)
     if not wants_json(request):
-        return EventStream(wiring, wiring.gates.reader(request, caller), _chunks(reader, wiring, asked.after))
+
+        async def enter() -> Seat:
+            place = wiring.gates.reader(request, caller)
+            try:
+                await reader.start(asked.after)
+            except BaseException:
+                place.leave()
+                raise
+            return _Relay(reader, place).begin(wiring)
+
+        return EventStream(wiring, enter)
     with wiring.gates.reader(request, caller):
         await reader.start(asked.after)
         wait_s = asked.wait_s if asked.after else 0.0  # without a position the answer only says where to begin
@@ -121,10 +136,49 @@ class ActivityReader:
         ]
 
 
-async def _chunks(reader: ActivityReader, wiring: Wiring, after: str | None) -> AsyncGenerator[bytes, None]:
-    await reader.start(after)
-    yield PREAMBLE
-    while True:
-        events = await reader.next(wiring.settings.keepalive_s)
-        told = b"".join(event_bytes(event.event, event.position, event.data) for event in events)
-        yield told or KEEPALIVE
+class _Relay:
+    """Takes one principal's activities from storage to a stream, the next when the last are taken."""
+
+    def __init__(self, activities: ActivityReader, place: Place) -> None:
+        self._activities = activities
+        self._place = place
+        self._events: list[FeedEvent] = []
+        self._taken = asyncio.Event()
+        self._task: asyncio.Task[None]
+        self.is_closed = False
+        self.wake: Callable[[], None] = lambda: None
+
+    def begin(self, wiring: Wiring) -> Seat:
+        """Begin to read."""
+        self._task = wiring.lines.spawn(self._run(wiring.settings.keepalive_s))
+        return Seat(self, self._leave)
+
+    def _leave(self) -> None:
+        self._task.cancel()
+        self._place.leave()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._events)
+
+    def take(self, most_bytes: int) -> list[FeedEvent]:
+        """All that was read, which is a page of storage at most."""
+        del most_bytes
+        taken, self._events = self._events, []
+        self._taken.set()
+        return taken
+
+    async def _run(self, wait_s: float) -> None:
+        try:
+            while True:
+                self._events = await self._activities.next(wait_s)
+                if self._events:
+                    self._taken.clear()
+                    self.wake()
+                    await self._taken.wait()
+        except CoscribeError as error:
+            _log.warning("an event stream ended early: %s", error)
+        finally:
+            self.is_closed = True
+            self.wake()

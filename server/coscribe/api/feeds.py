@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request, Response
 
 from coscribe.api.callers import refuse_foreign_page
-from coscribe.api.event_stream import HEADERS, KEEPALIVE, PREAMBLE, EventStream, event_bytes
+from coscribe.api.event_stream import HEADERS, EventStream, Seat
+from coscribe.api.gates import Place
 from coscribe.api.wiring import Wiring
 from coscribe.core.units import Units
 from coscribe.errors import Unavailable
-from coscribe.rooms.feed import FeedEvent, FeedReader
-from coscribe.rooms.room import Room
+from coscribe.rooms.feed_reader import FeedEvent, FeedReader
+from coscribe.rooms.registry import Held, Registry
 from coscribe.services.access import Caller
 
 # A poll that waits longer than a minute is cut by common proxies (nginx: proxy_read_timeout).
@@ -61,9 +62,13 @@ async def feed_response(
     """
     refuse_foreign_page(request, wiring.settings)
     if wants_json(request):
-        with wiring.gates.reader(request, caller):
-            return await _poll(wiring, document_id, caller, query)
-    return EventStream(wiring, wiring.gates.reader(request, caller), _chunks(wiring, document_id, caller, query))
+        return await _poll(wiring, wiring.gates.reader(request, caller), document_id, caller, query)
+
+    async def enter() -> Seat:
+        reading = await _enter(wiring, wiring.gates.reader(request, caller), document_id, caller, query)
+        return Seat(reading.reader, reading.leave)
+
+    return EventStream(wiring, enter)
 
 
 def wants_json(request: Request) -> bool:
@@ -72,39 +77,47 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accept and "text/event-stream" not in accept
 
 
-@asynccontextmanager
-async def _reading(
-    wiring: Wiring, document_id: str, caller: Caller, query: FeedQuery
-) -> AsyncIterator[tuple[Room, FeedReader]]:
-    """An open reader. Access is checked again behind it: a change from now on finds the reader and closes it."""
-    document, _ = await wiring.access.enter(document_id, caller)
-    link_id = caller.link.id if caller.link else None
-    async with wiring.registry.hold(document) as room:
-        reader = await room.feed.reader(principal=caller.actor, after=query.after, units=query.units, link_id=link_id)
-        try:
-            await wiring.access.enter(document_id, caller)
-            if wiring.registry.live(document_id) is not room:
-                raise Unavailable("The document is opened again; try at once.", retry_after_s=0)
-            yield room, reader
-        finally:
-            reader.close()
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one reader has until it leaves: its place, its room, its queue."""
+
+    place: Place
+    registry: Registry
+    held: Held
+    reader: FeedReader
+
+    def leave(self) -> None:
+        """Give everything back."""
+        self.reader.close()
+        self.registry.release(self.held)
+        self.place.leave()
 
 
-async def _chunks(wiring: Wiring, document_id: str, caller: Caller, query: FeedQuery) -> AsyncGenerator[bytes, None]:
-    async with _reading(wiring, document_id, caller, query) as (_, reader):
-        yield PREAMBLE
-        try:
-            while True:
-                event = await reader.next(wiring.settings.keepalive_s)
-                yield KEEPALIVE if event is None else event_bytes(event.event, event.position, event.data)
-        except StopAsyncIteration:
-            return
+async def _enter(wiring: Wiring, place: Place, document_id: str, caller: Caller, query: FeedQuery) -> _Reading:
+    """Open a reader. Access is checked again behind it: a change from now on finds the reader and closes it."""
+    with ExitStack() as stack:
+        stack.callback(place.leave)
+        document, _ = await wiring.access.enter(document_id, caller)
+        held = await wiring.registry.acquire(document)
+        stack.callback(wiring.registry.release, held)
+        link_id = caller.link.id if caller.link else None
+        feed = held.room.feed
+        reader = await feed.reader(principal=caller.actor, after=query.after, units=query.units, link_id=link_id)
+        stack.callback(reader.close)
+        await wiring.access.enter(document_id, caller)
+        if wiring.registry.live(document_id) is not held.room:
+            raise Unavailable("The document is opened again; try at once.", retry_after_s=0)
+        stack.pop_all()  # not to be undone: it is the reader's now
+        return _Reading(place, wiring.registry, held, reader)
 
 
-async def _poll(wiring: Wiring, document_id: str, caller: Caller, query: FeedQuery) -> Response:
-    async with _reading(wiring, document_id, caller, query) as (room, reader):
-        events = await until_stop(wiring, _heard(reader, query.wait_s))
-        return poll_response(events, query.after, people=room.people)
+async def _poll(wiring: Wiring, place: Place, document_id: str, caller: Caller, query: FeedQuery) -> Response:
+    reading = await _enter(wiring, place, document_id, caller, query)
+    try:
+        events = await until_stop(wiring, _heard(reading.reader, query.wait_s))
+        return poll_response(events, query.after, people=reading.held.room.people)
+    finally:
+        reading.leave()
 
 
 async def _heard(reader: FeedReader, wait_s: float) -> list[FeedEvent]:

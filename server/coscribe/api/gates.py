@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import HTTPConnection
@@ -143,11 +141,9 @@ class Gates:
         """Open event streams and long polls."""
         return self._readers.taken
 
-    @contextmanager
-    def reader(self, connection: HTTPConnection, caller: Caller) -> Iterator[None]:
-        """The place of an event stream or a long poll; raises Unavailable."""
-        with self._place((self._readers, ""), (self._own_readers, _id_of(caller)), self._address(connection)):
-            yield
+    def reader(self, connection: HTTPConnection, caller: Caller) -> Place:
+        """The place of an event stream or a long poll, until it is left; raises Unavailable."""
+        return self._place((self._readers, ""), (self._own_readers, _id_of(caller)), self._address(connection))
 
     def socket(self, connection: HTTPConnection, caller: Caller) -> Place:
         """The place of a socket, until it is left; raises Unavailable."""

@@ -1,7 +1,7 @@
 """Uvicorn's protocols with what hostile peers make necessary.
 
-- An application may cut a connection whose reader does not read. Closing it the usual way waits for the reader to take
-  what is buffered, which never happens: it would hold memory, and the server's stop, for as long as the peer likes.
+- An application may take a connection over behind the head of its response. Through uvicorn nobody can cut a reader
+  that does not read: it would hold memory, and the server's stop, for as long as it likes.
 - The head of a request has a size and a time: uvicorn has no bound for either.
 - A WebSocket is no matter of uvicorn's.
 """
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from asyncio import TimerHandle
 from asyncio.transports import Transport
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from coscribe.api.handshake import Handshake
 
-_KEY = "coscribe.abort"
+_KEY = "coscribe.connection"
 
 # Cookies, a token and whatever proxies add stay below a tenth of it; nginx allows 32 KB.
 HEAD_MOST_BYTES = 64 * 2**10
@@ -33,7 +34,7 @@ _HEAD_TOO_LONG = (
 )
 
 
-class CuttableHttp(HttpToolsProtocol):
+class OwnHttp(HttpToolsProtocol):
     """Pass this class to uvicorn as `http`."""
 
     _data = b""
@@ -63,9 +64,9 @@ class CuttableHttp(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A request begins: its scope learns how to cut the connection."""
+        """A request begins: its scope learns whose it is."""
         super().on_message_begin()
-        self.scope["state"][_KEY] = self.transport.abort
+        self.scope["state"][_KEY] = weakref.ref(self)
         if not self._in_head:
             self._expect_head()
 
@@ -89,7 +90,24 @@ class CuttableHttp(HttpToolsProtocol):
         task = self.loop.create_task(handshake.run(self.app, self.url))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
-        self.parser = None  # type: ignore[assignment]  # it and this refer to each other, and would stay until the garbage collector comes by
+        self._forget_parser()
+
+    def is_busy(self, scope: Scope) -> bool:
+        """Whether the connection can not be given away in the middle of the answer to this request."""
+        return self.cycle.scope is not scope or self.flow.write_paused
+
+    def give_away(self) -> Transport | None:
+        """Give the connection to somebody who writes the rest of the answer and closes it; None where it is gone."""
+        self.cycle.disconnected = True  # what the application may still say goes nowhere
+        if self.transport.is_closing():
+            return None
+        self.connections.discard(self)
+        self._forget_parser()
+        return self.transport
+
+    def _forget_parser(self) -> None:
+        # It and this refer to each other, and would stay until the garbage collector comes by.
+        self.parser = None  # type: ignore[assignment]
 
     def leaving(self) -> Callable[[], None]:
         """What is to be called when the connection has ended after it was upgraded; it must not keep this in memory."""
@@ -104,6 +122,9 @@ class CuttableHttp(HttpToolsProtocol):
             self._head_timer.cancel()
 
 
-def cut(scope: Scope) -> None:
-    """Cut the connection of a request or a WebSocket at once; what is still buffered for its reader is lost."""
-    scope["state"][_KEY]()
+def connection_of(scope: Scope) -> OwnHttp:
+    """The connection on which a request has come."""
+    connection = scope["state"][_KEY]()
+    if not isinstance(connection, OwnHttp):
+        raise TypeError("the request has come on a connection of another class")
+    return connection

@@ -10,7 +10,6 @@ no sign of life, takes nothing, or never comes to the end of a message is cut of
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -18,14 +17,12 @@ from coscribe.api.frames import BINARY, CLOSE, PING, PONG, Frame, check_close, c
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Pace
 from coscribe.api.reading import Reading, State
+from coscribe.api.writing import WRITE_BYTES
 from coscribe.core.outbox import Closing, Outbox
 from coscribe.core.protocol import KEEPALIVE, encode_denied
 from coscribe.core.session import Session
 from coscribe.rooms.room import Room
 
-# What is written at once; the rest waits in the outbox until the line has taken it.
-_WRITE_BYTES = 2**18
-_SEND_BUFFER_BYTES = 2**18
 # Without a sign of life for so long a line is asked for one, and then cut: 30 s after it died, at the latest.
 _ASK_AFTER_S, _DEAD_AFTER_S = 13.0, 27.0
 # A line that takes nothing for so long is cut.
@@ -43,46 +40,27 @@ _FAIL_WITHIN_S = 2.0
 class Line(Reading):
     """One WebSocket in one room. `ended` is called once, when the connection is gone, with its close code."""
 
-    __slots__ = ("_code", "_connections", "_ended", "_is_due", "_moved_at", "_pong", "_sent_at", "_unsent")
+    __slots__ = ("_code", "_ended", "_pong")
 
     def __init__(self, lines: Lines, room: Room, pace: Pace, most_bytes: int, ended: Callable[[int], None]) -> None:
         super().__init__(lines, room, pace, most_bytes)
         self._ended = ended
-        self._is_due = False
-        self._sent_at = 0.0
-        # What the transport holds where it holds too much, None where it takes more; and since when it is that much.
-        self._unsent: int | None = None
-        self._moved_at = 0.0
         # The newest ping that is to be answered once the line takes more (RFC 6455, 5.5.3).
         self._pong: bytes | None = None
         self._code = 1006
 
     def begin(self, transport: asyncio.Transport, session: Session, early: bytes, connections: set[Any]) -> None:
         """Take a connection over, with what has come on it already; `connections` are those that uvicorn shuts down."""
-        self._connections = connections
-        connections.add(self)
         self._session = session
-        self._transport = transport
         session.outbox.wake = self.wake
-        self._heard_at = self._sent_at = self._lines.now()
-        # Else the kernel takes 4 MB for who reads nothing, and nobody notices until it has them.
-        connection: socket.socket | None = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        transport.set_protocol(self)
-        self._lines.add(self)
+        self._heard_at = self._lines.now()
+        self._take_over(transport, connections)
         self.wake()
         if not transport.is_closing():
             transport.resume_reading()
             self.data_received(early)
 
     # What the room says
-
-    def wake(self) -> None:
-        """Something is in the outbox."""
-        if not self._is_due and self._transport is not None:
-            self._is_due = True
-            self._lines.wake(self)
 
     def flush(self) -> None:
         """Write what the outbox holds, as much as the line takes."""
@@ -97,7 +75,7 @@ class Line(Reading):
             self._write(transport, outbox)
 
     def _write(self, transport: asyncio.Transport, outbox: Outbox) -> None:
-        messages = outbox.take(_WRITE_BYTES)
+        messages = outbox.take(WRITE_BYTES)
         if messages:
             self._sent_at = self._lines.now()
             wire = self._lines.wire
@@ -153,19 +131,14 @@ class Line(Reading):
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 
-    def pause_writing(self) -> None:
-        """The transport holds all that it may."""
-        self._unsent, self._moved_at = -1, self._lines.now()
-
     def resume_writing(self) -> None:
         """The other side has taken what it was sent."""
-        self._unsent = None
+        super().resume_writing()
         # No ping could be sent meanwhile: it is asked for now.
         self._heard_at = max(self._heard_at, self._lines.now() - _ASK_AFTER_S)
         if self._pong is not None and self._transport is not None and self._state is State.OPEN:
             self._transport.write(frame(PONG, self._pong))
         self._pong = None
-        self.wake()
 
     # The beat
 
@@ -191,9 +164,8 @@ class Line(Reading):
             return True
         if self._unsent is None:
             return False
-        size = transport.get_write_buffer_size()
-        if size != self._unsent:  # who takes what he is sent lives
-            self._unsent, self._moved_at, self._heard_at = size, now, now
+        if self._has_moved(now, transport):
+            self._heard_at = now  # who takes what he is sent lives
         return now - self._moved_at > _STALL_S
 
     def _is_dripping(self, now: float) -> bool:
@@ -214,11 +186,6 @@ class Line(Reading):
 
     # The end
 
-    def abort(self) -> None:
-        """Cut the line."""
-        if self._transport is not None:
-            self._transport.abort()
-
     def shutdown(self) -> None:
         """End the line since the server stops; uvicorn calls it."""
         if self._state is State.OPEN:
@@ -230,10 +197,9 @@ class Line(Reading):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         del exc
-        self._transport, self._unfinished = None, None
+        self._unfinished = None
         self._count_kept()
         if isinstance(self._hold, asyncio.TimerHandle):
             self._hold.cancel()
-        self._lines.remove(self)
-        self._connections.discard(self)
+        self._let_go()
         self._ended(self._code)

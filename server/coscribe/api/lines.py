@@ -1,4 +1,7 @@
-"""All WebSocket lines of a server: what is written at the end of a turn, and the beat that notices dead ones."""
+"""All lines of a server, WebSockets and event streams.
+
+What is written at the end of a turn, and the beat that notices dead ones.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from coscribe.api.frames import BINARY, frame
+from coscribe.api.sse import chunk, event_bytes
 from coscribe.core.tally import Tally
+from coscribe.rooms.feed_reader import FeedEvent
 
 # A round over a thousand sockets takes 7 ms: others are read in between.
 _MOST_AT_ONCE = 200
@@ -58,6 +63,8 @@ class Lines:
         self._late = 0
         self._timer: asyncio.TimerHandle | None = None
         self._wires: dict[bytes, bytes] = {}
+        # By identity, which is why the events are kept beside their bytes.
+        self._told: dict[int, tuple[FeedEvent, bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat()
 
@@ -77,11 +84,12 @@ class Lines:
         for part in self._parts:
             part.discard(line)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run what a line has to wait for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """End the beat and what is waited for."""
@@ -100,6 +108,15 @@ class Lines:
             found = self._wires[message] = frame(BINARY, message)
         return found
 
+    def told(self, event: FeedEvent) -> bytes:
+        """An event as a chunk of a stream; what many readers are told is put together once."""
+        found = self._told.get(id(event))
+        if found is None:
+            if len(self._told) >= _MOST_WIRES:
+                self._told.clear()
+            found = self._told[id(event)] = event, chunk(event_bytes(event))
+        return found[1]
+
     def wake(self, line: Beating) -> None:
         """Have a line flushed at the end of this turn of the loop."""
         self._due.append(line)
@@ -116,6 +133,7 @@ class Lines:
         else:
             self._is_scheduled = False
             self._wires.clear()
+            self._told.clear()
 
     def _isolated(self, line: Beating, work: Callable[[], None]) -> None:
         """One line's failure must not end the rounds of all others; what it was owed may be gone with it."""

@@ -6,13 +6,14 @@ Sans-I/O but for the transport that is paused; RFC 6455's frames are told apart 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from enum import Enum, auto
 from typing import NamedTuple
 
 from coscribe.api.frames import BINARY, CLOSE, Broken, Frame, Unfinished, payload_of, read_head, short_messages
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Pace
+from coscribe.api.writing import Writing
 from coscribe.core.session import Session
 from coscribe.rooms.room import Room
 
@@ -45,21 +46,27 @@ class Read(NamedTuple):
     cost: float
 
 
-class Reading(asyncio.Protocol, ABC):
+class Reading(Writing):
     """What a line does with what comes."""
 
     __slots__ = (
-        "_heard_at", "_hold", "_kept_bytes", "_lines", "_most_bytes", "_pace", "_room", "_session", "_state",
-        "_transport", "_unfinished",
-    )  # fmt: skip
+        "_heard_at",
+        "_hold",
+        "_kept_bytes",
+        "_most_bytes",
+        "_pace",
+        "_room",
+        "_session",
+        "_state",
+        "_unfinished",
+    )
 
     def __init__(self, lines: Lines, room: Room, pace: Pace, most_bytes: int) -> None:
-        self._lines = lines
+        super().__init__(lines)
         self._room = room
         self._pace = pace
         self._most_bytes = most_bytes
         self._session: Session
-        self._transport: asyncio.Transport | None = None
         self._state = State.OPEN
         self._unfinished: Unfinished | None = None
         # Why nothing is read: a timer, or True while a large update of the session is on its way.

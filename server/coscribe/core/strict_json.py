@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_NESTING = (dict, list)
-
 
 def parse(raw: str) -> Any:
     """Parse one JSON value. Raises ValueError for what is none, or what JSON in UTF-8 could not say again."""
@@ -34,5 +32,9 @@ def is_deeper(value: Any, most: int) -> bool:
         return False
     if most == 0:
         return True
-    inside = value.values() if kind is dict else value
-    return any(type(inner) in _NESTING and is_deeper(inner, most - 1) for inner in inside)
+    # No generator: each caret that is told passes here.
+    for inner in value.values() if kind is dict else value:
+        kind = type(inner)
+        if (kind is dict or kind is list) and is_deeper(inner, most - 1):
+            return True
+    return False

@@ -6,7 +6,6 @@ there (rule D5). Recent text events are kept; older ones are made again from the
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,10 +16,8 @@ from typing import Any
 from coscribe.core.committed import Op
 from coscribe.core.units import Units
 from coscribe.model import Activity, Principal
+from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 
-# What a stalled reader may owe (wire.md): 256 events or 1 MB, then it is closed.
-_MAX_EVENTS = 256
-_MAX_BYTES = 2**20
 # Text events kept for readers that come back after a short cut.
 _KEPT = 512
 # And what these may take: 512 pastes of 10 MB would be 5 GB.
@@ -28,15 +25,6 @@ _KEPT_BYTES = 4 * 2**20
 _OP_BYTES = 200
 # Two writers may tell their activities in another order than they stored them, but not many at once.
 _REMEMBERED = 64
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEvent:
-    """One event; `data` is JSON on one line, `position` None for presence."""
-
-    event: str
-    position: str | None
-    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,60 +67,6 @@ class TextChange:
         """The JSON of the text event."""
         by = None if self.author is None else {"id": self.author.id, "name": self.author.name}
         return _json({"seq": self.seq, "by": by, "ops": [op.to_json(units) for op in self.ops]})
-
-
-class FeedReader:
-    """One reader's bounded queue."""
-
-    def __init__(self, principal: Principal, units: Units, link_id: str | None) -> None:
-        self.principal = principal
-        self.units = units
-        self.link_id = link_id
-        # What it asked for comes first and does not count against the budget.
-        self._asked: deque[FeedEvent] = deque()
-        self._events: deque[FeedEvent] = deque()
-        self._bytes = 0
-        self._ready = asyncio.Event()
-        self._closed = False
-        self.on_close: Callable[[FeedReader], None] | None = None
-
-    def offer(self, event: FeedEvent) -> None:
-        """Queue an event, or close where the budget is spent."""
-        self._events.append(event)
-        self._bytes += len(event.data)
-        if len(self._events) > _MAX_EVENTS or self._bytes > _MAX_BYTES:
-            self.close()
-        self._ready.set()
-
-    def prepend(self, events: Sequence[FeedEvent]) -> None:
-        """Put what the reader asked for in front; it does not count against the budget."""
-        self._asked.extend(events)
-        self._ready.set()
-
-    async def next(self, timeout_s: float) -> FeedEvent | None:
-        """The next event, None after `timeout_s` of silence. Raises StopAsyncIteration once closed."""
-        if not self._asked and not self._events and not self._closed:
-            self._ready.clear()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._ready.wait()
-            except TimeoutError:
-                return None
-        if self._closed:
-            raise StopAsyncIteration
-        if self._asked:
-            return self._asked.popleft()
-        event = self._events.popleft()
-        self._bytes -= len(event.data)
-        return event
-
-    def close(self) -> None:
-        """End the reading; what is queued is dropped, the reader resumes from its position."""
-        if not self._closed:
-            self._closed = True
-            self._ready.set()
-            if self.on_close is not None:
-                self.on_close(self)
 
 
 @dataclass(frozen=True, slots=True)

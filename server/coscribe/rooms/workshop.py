@@ -166,7 +166,8 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         process.kill()
     if process.stdin is not None:
         process.stdin.close()
-    await process.wait()
+    # To the end of its output, too: else its pipe may be open when the loop is closed.
+    await process.communicate()
 
 
 async def _started() -> asyncio.subprocess.Process:
