@@ -127,7 +127,10 @@ class Lines:
     def _flush(self) -> None:
         for _ in range(min(len(self._due), _MOST_AT_ONCE)):
             line = self._due.popleft()
-            self._isolated(line, line.flush)
+            try:  # as _isolated does: this runs for each reader of each letter
+                line.flush()
+            except Exception as error:  # noqa: BLE001 - as there
+                self._failed(line, error)
         if self._due:
             self._loop.call_soon(self._flush)
         else:
@@ -139,9 +142,12 @@ class Lines:
         """One line's failure must not end the rounds of all others; what it was owed may be gone with it."""
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - as above; the loop's handler writes it down
-            self._loop.call_exception_handler({"message": "a line failed", "exception": error})
-            line.abort()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(line, error)
+
+    def _failed(self, line: Beating, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "a line failed", "exception": error})  # which writes it down
+        line.abort()
 
     def _beat(self) -> None:
         now = self._loop.time()

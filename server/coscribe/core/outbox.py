@@ -119,12 +119,13 @@ class Outbox:
 
     def take(self, most_bytes: int | None = None) -> list[bytes]:
         """Take what is queued, in order: all of it, or frames of about so many bytes, one at least."""
-        queue = self._frames
-        if most_bytes is not None and self._bytes + self._answered > most_bytes:
+        queue, held = self._frames, self._bytes
+        if most_bytes is not None and held + self._answered > most_bytes:
             return self._take_some(most_bytes)
         self._frames = []
-        self._hold(-self._bytes)
-        self._answered = 0
+        if self._buffers is not None:
+            self._buffers.bytes -= held
+        self._bytes = self._answered = 0
         return [frame for frame, _ in queue]
 
     def _take_some(self, most_bytes: int) -> list[bytes]:
