@@ -55,6 +55,7 @@ check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	npm --prefix web run --silent check
+	web/node_modules/.bin/biome ci --config-path=web $$(find tests -name '*.mjs')
 	npm --prefix web run --silent size
 	$(BIN)/python -m tests.bench.guard
 	@! grep -nE 'https?://|^ *--(index-url|extra-index-url|find-links)|"resolved"' requirements*.txt \
