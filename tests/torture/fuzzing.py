@@ -84,7 +84,7 @@ class Target:
         exchange = self.exchange
         count = len(exchange.loads)
         while exchange.loads:
-            load = exchange.loads.popleft()
+            load = exchange.loads.pop(0)
             try:
                 examine(exchange.intake.replica.diff(), load.update)
             except (Malformed, UpdateRefused):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -26,7 +25,7 @@ class Recall:
     def __init__(self, intake: Intake, flush: Callable[[], None]) -> None:
         self._intake = intake
         self._flush = flush
-        self._told: deque[bytes] = deque(maxlen=_MOST_TOLD)
+        self._told: dict[bytes, None] = {}
 
     def compare(self, session: Session, offer: Offered) -> bool:
         """Look at what an update says again of stored clocks (rule D10); False when its session is let go for that.
@@ -46,7 +45,9 @@ class Recall:
 
     def note_told(self, update: bytes) -> None:
         """Note an answer that an examination found nothing new in: a document only grows, so that it stays so."""
-        self._told.append(sha256(update).digest())
+        self._told[sha256(update).digest()] = None
+        if len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     def is_told(self, update: bytes) -> bool:
         """Whether this answer was examined before: all who are up to date send the same, at the same minute."""

@@ -139,6 +139,10 @@ class Replica:
         """What the last `apply` or `edit` changed, as one update."""
         return self._transactions[0].update if self._transactions else EMPTY_UPDATE
 
+    def forget_told(self) -> None:
+        """Let go of what the last transaction changed, which takes 4 KB, once it is told."""
+        self._transactions.clear()
+
     @property
     def changed(self) -> bool:
         """Whether the last `apply` or `edit` changed anything: known content makes no event."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from sys import getsizeof
@@ -92,9 +91,9 @@ class Feed:
         self._generation = position.generation
         self._seq = position.seq
         self._activity = self._loaded = position.activity or 0
-        self._told: deque[int] = deque(maxlen=_REMEMBERED)
+        self._told: dict[int, None] = {}
         self._sources = sources
-        self._recent: deque[TextChange] = deque()
+        self._recent: list[TextChange] = []
         self._recent_bytes = 0
         self._read_at = float("-inf")
 
@@ -197,12 +196,14 @@ class Feed:
         self._recent.append(change)
         self._recent_bytes += _size(change)
         while len(self._recent) > _KEPT or self._recent_bytes > _KEPT_BYTES:
-            self._recent_bytes -= _size(self._recent.popleft())
+            self._recent_bytes -= _size(self._recent.pop(0))
 
     def publish_activity(self, activity: Activity) -> None:
         """Tell a stored activity, once; not what was stored before the room was loaded: readers stand behind that."""
         if activity.id > self._loaded and activity.id not in self._told:
-            self._told.append(activity.id)
+            self._told[activity.id] = None
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
             self._activity = max(self._activity, activity.id)
             self._offer_all(FeedEvent("activity", str(self.position), _json(activity_json(activity))))
 

@@ -49,7 +49,7 @@ class Weighing:
         if not self._host.is_open():
             self._exchange.loads.clear()
         while self._exchange.loads:
-            load = self._exchange.loads.popleft()
+            load = self._exchange.loads.pop(0)
             task = asyncio.create_task(self._bring_of_session(load), name=f"weigh for {load.session_id}")
             self._tasks[task] = load.session_id
             task.add_done_callback(self._tasks.pop)
