@@ -29,6 +29,9 @@ _log = structlog.get_logger(__name__)
 # Of the five seconds that a stop may take: open connections get three, rooms close meanwhile, and a busy machine
 # needs the rest.
 _GRACEFUL_S = 3
+# A request may be on its way in the moment in which its connection is closed, and a proxy answers 502 then: whoever
+# keeps connections closes them first. nginx does after 60 s, most clients sooner; uvicorn itself would after 5.
+_KEEP_ALIVE_S = 65
 # A peer that answers no ping for so long is gone: half a minute after its line went dead, at the most.
 _PING_S = 15.0
 _BACKLOG = 4096
@@ -90,6 +93,7 @@ def uvicorn_config(app: object, settings: Settings, door: Door) -> uvicorn.Confi
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_S,
         ws_ping_timeout=_PING_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACEFUL_S,
         log_config=None,
         access_log=False,
