@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -39,8 +40,9 @@ TWO = FeedEvent("presence", None, "{}")
 class Stream:
     """A server of one stream over TCP, and its reader's end of the connection."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, head: bytes) -> None:
         self.lines = lines
+        self.head = head
         self.source = FeedReader(ANN, Units.UTF16, None)
         self.ended = asyncio.Event()
         self.line = EventLine(lines, self.source, self.ended.set)
@@ -54,6 +56,7 @@ class Stream:
         class Head(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 assert isinstance(transport, asyncio.Transport)
+                transport.write(stream.head)
                 stream.line.begin(transport, stream.connections)
 
         return Head()
@@ -70,12 +73,12 @@ class Stream:
 
 
 @asynccontextmanager
-async def a_stream(keepalive_s: float = 60.0, buffer: int = 2**16) -> AsyncIterator[Stream]:
+async def a_stream(keepalive_s: float = 60.0, head: bytes = b"") -> AsyncIterator[Stream]:
     lines = Lines(keepalive_s, 2**20)
-    stream = Stream(lines)
+    stream = Stream(lines, head)
     server = await asyncio.get_running_loop().create_server(stream.begin, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    stream.reader, stream.writer = await asyncio.open_connection("127.0.0.1", port, limit=buffer)
+    stream.reader, stream.writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield stream
     finally:
@@ -139,14 +142,66 @@ async def test_a_reader_that_takes_what_it_is_sent_late_is_not_cut() -> None:
                 seen = seen[-100:] + await stream.reader.read(2**20)
 
 
-async def test_a_reader_that_owes_too_much_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_line, "_FAREWELL_S", 0.02)
-    async with a_stream() as stream:
+async def test_a_head_that_fills_the_connection_is_noticed() -> None:
+    async with a_stream(head=b"x" * 20_000_000) as stream:
+        async with asyncio.timeout(PATIENCE_S):
+            while stream.line._transport is None:  # noqa: ASYNC110 - nobody tells that a connection was made
+                await asyncio.sleep(0)
+        assert stream.line._unsent is not None
+        for _ in range(300):
+            stream.source.offer(ONE)
+        assert stream.source.is_closed, "what it is not sent counts"
+
+
+async def test_a_reader_that_owes_too_much_is_ended_and_cut_if_it_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_line, "STALL_S", 0.02)
+    async with a_stream(keepalive_s=0.1) as stream:
         await _fill(stream)
         for _ in range(300):
             stream.source.offer(ONE)
         assert stream.source.is_closed
         await stream.wait_ended()
+
+
+async def test_a_slow_reader_gets_all_that_it_was_sent_before_its_stream_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_line, "STALL_S", 0.2)
+    async with a_stream(keepalive_s=0.1) as stream:
+        await _fill(stream)
+        stream.source.close()
+        began = asyncio.get_running_loop().time()
+        last = b""
+        async with asyncio.timeout(60):
+            while part := await stream.reader.read(16_384):
+                last = (last + part)[-len(LAST) :]
+                await asyncio.sleep(0.01)  # a line of 1.6 MB/s
+        assert last == LAST
+        assert asyncio.get_running_loop().time() - began > 0.4, "it took longer than a stall may last"
+        stream.writer.close()
+        await stream.wait_ended()
+
+
+async def test_what_a_reader_owes_is_counted_in_bytes() -> None:
+    async with a_stream() as stream:
+        stream.source.offer(FeedEvent("text", "1.1.1", "日" * 300_000))
+        assert not stream.source.is_closed
+        stream.source.offer(FeedEvent("text", "1.2.1", "日" * 100_000))
+        assert stream.source.is_closed
+
+
+async def test_a_stream_that_ended_leaves_nothing_for_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with a_stream() as stream:
+            await stream.read(PREAMBLE)
+            stream.writer.close()
+            await stream.wait_ended()
+            del stream.line
+        assert not [one for one in gc.get_objects() if isinstance(one, EventLine)]
+    finally:
+        gc.enable()
 
 
 async def test_a_reader_that_leaves_ends_the_stream() -> None:
@@ -243,8 +298,12 @@ async def test_a_stream_has_its_connection_for_itself(server: CoscribeServer) ->
         writer.close()
         await writer.wait_closed()
         reader, writer = await _raw(server, _get(events), _get("/health/ready"))
-        assert b"An event stream takes a connection for itself." in await reader.readuntil(b"}")
+        assert b"An event stream takes a connection for itself" in await reader.readuntil(b"}")
         assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        reader, writer = await _raw(server, _get(events), b"GET /hea")
+        assert b"An event stream takes a connection for itself" in await reader.readuntil(b"}")
         writer.close()
         await writer.wait_closed()
 

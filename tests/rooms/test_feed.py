@@ -358,6 +358,11 @@ async def test_nothing_is_kept_where_nobody_reads(building: Building, monkeypatc
         reader.close()
         await room.edit(ANN, insert(0, "e"))
         assert len(room.feed._recent) == 2, "it may come back"
+        quiet = await a_reader(room)
+        room.feed._read_at = float("-inf")  # for a long time nothing was told
+        quiet.close()
+        await room.edit(ANN, insert(0, "e"))
+        assert len(room.feed._recent) == 3, "so may this one"
         monkeypatch.setattr(feed, "_KEPT_FOR_S", 0.0)
         await room.edit(ANN, insert(0, "f"))
         assert not room.feed._recent

@@ -50,3 +50,13 @@ async def _left(building: Building) -> weakref.ref[Room]:
     building.registry.release(held)
     building.registry.evict_idle()
     return weakref.ref(held.room)
+
+
+async def test_a_room_that_is_dropped_is_let_go_of_at_once(building: Building) -> None:
+    document = await building.document()
+    held = await building.registry.acquire(document)
+    building.registry.release(held)
+    assert held.expiry is not None
+    await building.registry.drop(document.id, code=4404, reason="gone")
+    assert held.expiry is None, "it would keep the room until its time"
+    assert building.registry.let_go == 1

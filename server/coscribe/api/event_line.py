@@ -17,10 +17,14 @@ from coscribe.rooms.feed_reader import FeedEvent
 
 # A reader whose connection takes nothing for this long is cut (threat: it never reads); it resumes when it is back.
 STALL_S = 20.0
-# What a reader gets to take the last bytes; less when the server stops, which may last 5 s as a whole.
-_FAREWELL_S, _STOP_WITHIN_S = 10.0, 1.0
+# What a reader gets to take the last bytes when the server stops, which may last 5 s as a whole.
+_STOP_WITHIN_S = 1.0
 # Nobody who reads events has anything to say on the same connection.
 _MOST_HEARD_BYTES = 64 * 2**10
+
+
+def _nobody() -> None:
+    """Nobody takes the events any more."""
 
 
 class Source(Protocol):
@@ -71,7 +75,7 @@ class EventLine(Writing):
         if transport is None or self._is_over:
             return
         if source.is_closed:
-            self._end(_FAREWELL_S)
+            self._end()
         elif self._unsent is None:
             events = source.take(WRITE_BYTES)
             if events:
@@ -82,32 +86,31 @@ class EventLine(Writing):
                 self.wake()
 
     def beat(self, now: float, *, is_late: bool) -> None:
-        """Give a sign of life, and cut who takes nothing."""
+        """Give a sign of life, and cut who takes nothing, of the last bytes too."""
         transport = self._transport
-        if transport is None or self._is_over:
+        if transport is None:
             return
         if is_late:
             self._moved_at = now
-        if self._unsent is None:
+        if self._unsent is None and not self._is_over:
             if now - self._sent_at > self._lines.keepalive_s - self._lines.beat_s:
                 self._sent_at = now
                 transport.write(KEEPALIVE)
         elif not self._has_moved(now, transport) and now - self._moved_at > STALL_S:
             transport.abort()
 
-    def _end(self, within_s: float) -> None:
-        """End the response in good order; who does not even take that is cut."""
-        if self._transport is None:
-            return
-        if not self._is_over:
-            self._is_over = True
+    def _end(self) -> None:
+        """End the response in good order, as soon as its reader has taken what it was sent."""
+        if self._transport is not None and not self._is_over:
+            self._is_over, self._moved_at = True, self._lines.now()
             self._transport.write(LAST)
             self._transport.close()
-        asyncio.get_running_loop().call_later(within_s, self._transport.abort)
 
     def shutdown(self) -> None:
         """End the stream since the server stops; uvicorn calls it."""
-        self._end(_STOP_WITHIN_S)
+        self._end()
+        if self._transport is not None:
+            asyncio.get_running_loop().call_later(_STOP_WITHIN_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """What a reader says does not matter, as long as it is little."""
@@ -119,4 +122,5 @@ class EventLine(Writing):
         """The connection is gone."""
         del exc
         self._let_go()
+        self._source.wake = _nobody  # who would refer to this, and this to it
         self._ended()

@@ -49,21 +49,21 @@ class EventStream(Response):
             connection = self._connection(scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             transport = connection.give_away()
+            if transport is None:
+                seat.leave()
+                return
+            ended = _Ended(seat.leave, connection.leaving(), scope)
+            EventLine(self._wiring.lines, seat.source, ended).begin(transport, connection.connections)
         except BaseException:
             seat.leave()
             raise
-        if transport is None:
-            seat.leave()
-            return
-        ended = _Ended(seat.leave, connection.leaving(), scope)
-        EventLine(self._wiring.lines, seat.source, ended).begin(transport, connection.connections)
 
     def _connection(self, scope: Scope) -> OwnHttp:
         if self._wiring.stop.is_set():
             raise Unavailable("The server is stopping.")
         connection = connection_of(scope)
         if connection.is_busy(scope):
-            raise InvalidInput("An event stream takes a connection for itself.")
+            raise InvalidInput("An event stream takes a connection for itself; nothing else may be on its way there.")
         return connection
 
 

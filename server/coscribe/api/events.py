@@ -150,7 +150,7 @@ class _Relay:
 
     def begin(self, wiring: Wiring) -> Seat:
         """Begin to read."""
-        self._task = wiring.lines.spawn(self._run(wiring.settings.keepalive_s))
+        self._task = wiring.lines.spawn(self._run(wiring))
         return Seat(self, self._leave)
 
     def _leave(self) -> None:
@@ -169,10 +169,10 @@ class _Relay:
         self._taken.set()
         return taken
 
-    async def _run(self, wait_s: float) -> None:
+    async def _run(self, wiring: Wiring) -> None:
         try:
-            while True:
-                self._events = await self._activities.next(wait_s)
+            while not wiring.stop.is_set():  # from then on nobody is made to wait
+                self._events = await self._activities.next(wiring.settings.keepalive_s)
                 if self._events:
                     self._taken.clear()
                     self.wake()

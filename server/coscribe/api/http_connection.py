@@ -94,7 +94,7 @@ class OwnHttp(HttpToolsProtocol):
 
     def is_busy(self, scope: Scope) -> bool:
         """Whether the connection can not be given away in the middle of the answer to this request."""
-        return self.cycle.scope is not scope or self.flow.write_paused
+        return self.cycle.scope is not scope or self._in_head or self.flow.write_paused
 
     def give_away(self) -> Transport | None:
         """Give the connection to somebody who writes the rest of the answer and closes it; None where it is gone."""
@@ -102,6 +102,7 @@ class OwnHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return None
         self.connections.discard(self)
+        self._stop_timer()
         self._forget_parser()
         return self.transport
 

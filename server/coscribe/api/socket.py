@@ -59,7 +59,7 @@ async def _enter(
     """Find the caller's seat in the document's room and hand the socket over to it."""
     seat = _Seat(wiring, wiring.gates.socket(connection, caller), connection)
     try:
-        # What may not be entered does not exist (wire.md: 4403 is for access that was lost).
+        # What may not be entered does not exist (docs/protocol.md: 4403 is for access that was lost).
         document, role = await wiring.access.enter(document_id, caller)
         seat.held = await wiring.registry.acquire(document)
         room = seat.held.room

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -31,15 +34,18 @@ class Writing(asyncio.Protocol, ABC):
 
     def _take_over(self, transport: asyncio.Transport, connections: set[Any]) -> None:
         """Take a connection; `connections` are those that uvicorn shuts down."""
-        self._transport, self._connections = transport, connections
-        connections.add(self)
-        self._sent_at = self._lines.now()
         # Else the kernel takes 4 MB for who reads nothing, and nobody notices until it has them.
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self._transport, self._connections = transport, connections
+        connections.add(self)
+        self._sent_at = self._lines.now()
         transport.set_protocol(self)
         self._lines.add(self)
+        # A transport says once that it is full: where the head of this answer did it, another protocol was told.
+        if transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]:
+            self.pause_writing()
 
     def _let_go(self) -> None:
         """The connection is gone."""
@@ -71,8 +77,8 @@ class Writing(asyncio.Protocol, ABC):
         self.wake()
 
     def _has_moved(self, now: float, transport: asyncio.Transport) -> bool:
-        """Whether anything was taken since the last look of what the transport holds."""
-        size = transport.get_write_buffer_size()
+        """Whether anything was taken since the last look of what the transport and the kernel hold."""
+        size = transport.get_write_buffer_size() + _unacknowledged(transport)
         if size == self._unsent:
             return False
         self._unsent, self._moved_at = size, now
@@ -82,3 +88,13 @@ class Writing(asyncio.Protocol, ABC):
         """Cut the connection."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """Bytes that the kernel still has: it takes more from a transport only when a third of its buffer is free."""
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    try:
+        queued = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)) if connection is not None else bytes(4)
+    except OSError:  # it is gone, or the system does not tell
+        return 0
+    return int(struct.unpack("i", queued)[0])

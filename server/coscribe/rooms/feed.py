@@ -107,8 +107,7 @@ class Feed:
     ) -> FeedReader:
         """Open a reader: what it missed since `after`, else a snapshot; then who is here; then all that comes."""
         reader = FeedReader(principal, units, link_id)
-        reader.on_close = self.readers.discard
-        self._read_at = time.monotonic()
+        reader.on_close = self._left
         position = None if after is None else Position.parse(after)
         head = self.position
         self.readers.add(reader)
@@ -119,6 +118,10 @@ class Feed:
             raise
         reader.prepend([*missed, FeedEvent("presence", None, _json({"people": self._sources.people()}))])
         return reader
+
+    def _left(self, reader: FeedReader) -> None:
+        self.readers.discard(reader)
+        self._read_at = time.monotonic()
 
     async def _missed(self, position: Position | None, head: Position, units: Units) -> list[FeedEvent]:
         # The text is read now and what comes later is in the reader's queue already: no await between.
@@ -173,10 +176,7 @@ class Feed:
         One whose first answer was lost stands in the log twice, and is the text from the end of its first copy on. A
         reader could stop between two of its events, where the log has another text: all of them resume from the log.
         """
-        now = time.monotonic()
-        if self.readers:
-            self._read_at = now
-        is_read = now - self._read_at < _KEPT_FOR_S
+        is_read = bool(self.readers) or time.monotonic() - self._read_at < _KEPT_FOR_S
         if change.before != self._seq:
             self.close()
             is_read = False

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coscribe.core.units import Units
 from coscribe.model import Principal
 
-# What a stalled reader may owe (wire.md): 256 events or 1 MB, then it is closed.
+# What a stalled reader may owe (docs/protocol.md): 256 events or 1 MB, then it is closed.
 _MAX_EVENTS = 256
 _MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """One event; `data` is JSON on one line, `position` None for presence."""
+    """One event; `data` is JSON on one line, `position` None for presence, `size` the bytes of the data."""
 
     event: str
     position: str | None
     data: str
+    size: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Measure it once for all who are told."""
+        object.__setattr__(self, "size", len(self.data) if self.data.isascii() else len(self.data.encode()))
 
 
 def _nobody() -> None:
@@ -50,7 +55,7 @@ class FeedReader:
     def offer(self, event: FeedEvent) -> None:
         """Queue an event, or close where the budget is spent."""
         self._events.append(event)
-        self._bytes += len(event.data)
+        self._bytes += event.size
         if len(self._events) - self._asked > _MAX_EVENTS or self._bytes > _MAX_BYTES:
             self.close()
         else:
@@ -71,13 +76,13 @@ class FeedReader:
         """The next events, about as many bytes of data; one at least where there is one."""
         size = count = 0
         for event in self._events:
-            size += len(event.data)
+            size += event.size
             if count and size > most_bytes:
                 break
             count += 1
         taken = self._events[:count]
         del self._events[:count]
-        self._bytes -= sum(len(event.data) for event in taken[self._asked :])
+        self._bytes -= sum(event.size for event in taken[self._asked :])
         self._asked = max(0, self._asked - count)
         return taken
 

@@ -127,7 +127,7 @@ class Recorder:
             await self._committed.wait_for(
                 lambda: (
                     document_id not in self._waiting
-                    or (document_id in self._resting and document_id not in self._in_flight)
+                    or (self._is_resting(document_id) and document_id not in self._in_flight)
                 )
             )
         # What cannot be stored was never acked: its clients still hold it, and bring it to the next room.
@@ -145,8 +145,7 @@ class Recorder:
 
     async def _commit_waiting(self) -> bool:
         """Commit what all rooms have; False where they have nothing."""
-        now = asyncio.get_running_loop().time()
-        rooms = [room for of, room in self._waiting.items() if self._resting.get(of, (0.0, now))[1] <= now]
+        rooms = [room for of, room in self._waiting.items() if not self._is_resting(of)]
         taken = [(room, append) for room in rooms if (append := room.take_append()) is not None]
         if taken:
             # Also of a document that rests: what is at the database now may stand in the log in a moment.
@@ -158,6 +157,11 @@ class Recorder:
         async with self._committed:
             self._committed.notify_all()
         return bool(taken)
+
+    def _is_resting(self, document_id: str) -> bool:
+        """Whether it alone could not be stored, and is to wait before it is tried again."""
+        _, until = self._resting.get(document_id, (0.0, 0.0))
+        return until > asyncio.get_running_loop().time()
 
     def _forget_if_done(self, room: Recordable) -> None:
         if not room.has_more:

@@ -204,8 +204,7 @@ class Registry:
         if not held.room.is_settled:
             self._expire_later(held, max(self._idle_s, _UNHELD_S))
             return
-        del self._held[held.room.document_id]
-        self.let_go += 1
+        self._let_go(held)
         self._suspects.pop(held.room.document_id, None)  # it went well up to its end
         held.room.close(1001, "Nobody is here.")
 
@@ -218,8 +217,9 @@ class Registry:
 
     async def drop(self, document_id: str, *, code: int, reason: str) -> None:
         """End a document's sessions and its room; returns when what it accepted is durable."""
-        held = self._held.pop(document_id, None)
+        held = self._held.get(document_id)
         if held is not None:
+            self._let_go(held)
             held.room.end_sessions(code, reason)
             held.room.close(code, reason)
             await self._recorder.settled(document_id)
@@ -238,8 +238,14 @@ class Registry:
         """Drop a closed room; the next to ask gets another."""
         held = self._held.get(room.document_id)
         if held is not None and held.room is room:
-            del self._held[room.document_id]
-            self.let_go += 1
+            self._let_go(held)
+
+    def _let_go(self, held: Held) -> None:
+        del self._held[held.room.document_id]
+        self.let_go += 1
+        if held.expiry is not None:
+            held.expiry.cancel()
+            held.expiry = None
 
     def _saved(self, room: Room, saved: Saved) -> None:
         self._measure(saved)
