@@ -55,8 +55,8 @@ class Viewer:
                     headers["Last-Event-ID"] = self.position
                 try:
                     async with client.stream("GET", self.url + "?units=code-points", headers=headers) as stream:
-                        if stream.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-                            await asyncio.sleep(0.05)  # it is stopping
+                        if stream.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+                            await asyncio.sleep(0.05)  # it is stopping, or has no memory left
                             continue
                         stream.raise_for_status()
                         self.connects += 1
