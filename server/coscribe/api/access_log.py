@@ -1,4 +1,4 @@
-"""One log event for every request and socket, without queries and without the secrets of links."""
+"""One log event for a request or a socket, two for an event stream, without queries and the secrets of links."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -45,18 +46,16 @@ class EventStream(Response):
         """Find the seat, send the head and hand the connection over."""
         del receive
         seat = await self._enter()
-        try:
+        with ExitStack() as stack:
+            stack.callback(seat.leave)
             connection = self._connection(scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             transport = connection.give_away()
             if transport is None:
-                seat.leave()
                 return
             ended = _Ended(seat.leave, connection.leaving(), scope)
             EventLine(self._wiring.lines, seat.source, ended).begin(transport, connection.connections)
-        except BaseException:
-            seat.leave()
-            raise
+            stack.pop_all()  # not to be left now: the line does when it ends
 
     def _connection(self, scope: Scope) -> OwnHttp:
         if self._wiring.stop.is_set():

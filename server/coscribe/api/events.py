@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from fastapi import APIRouter, Request, Response
 
@@ -77,13 +78,11 @@ async def follow_all(request: Request, caller: Asking, wiring: Wired, asked: Ask
     if not wants_json(request):
 
         async def enter() -> Seat:
-            place = wiring.gates.reader(request, caller)
-            try:
+            with ExitStack() as stack:
+                place = stack.enter_context(wiring.gates.reader(request, caller))
                 await reader.start(asked.after)
-            except BaseException:
-                place.leave()
-                raise
-            return _Relay(reader, place).begin(wiring)
+                stack.pop_all()  # not to be left now: the relay does
+                return _Relay(reader, place).begin(wiring)
 
         return EventStream(wiring, enter)
     with wiring.gates.reader(request, caller):
