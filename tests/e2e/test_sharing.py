@@ -57,6 +57,22 @@ async def test_the_share_sheet_names_the_document_and_copies_its_address(visit: 
     await expect(share).to_be_focused()
 
 
+async def test_a_sheet_that_closes_leaves_the_focus_to_who_has_taken_it_meanwhile(visit: Visit) -> None:
+    owner = await visit()
+    await owner.new_document("# Boat list")
+    await owner.page.locator(".presence").get_by_role("button", name="(you)").click()
+    await expect(owner.dialog).to_be_visible()
+    await owner.page.evaluate(
+        """() => new MutationObserver(() => {
+            if (!document.querySelector('dialog')) document.querySelector('input[aria-label="Title"]').focus()
+        }).observe(document.querySelector('#overlays'), { childList: true, subtree: true })"""
+    )
+    await owner.press("Escape")
+    await expect(owner.dialog).to_have_count(0)
+    await owner.page.evaluate("() => new Promise(seen => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+    await expect(owner.page.get_by_label("Title", exact=True)).to_be_focused()
+
+
 async def test_restricting_ends_the_others_at_once_and_leaves_them_their_text(visit: Visit) -> None:
     owner, guest = await _two(visit, "# Ours\n\nwritten together")
     # The browser reports that the page looked after the document's facts once more.

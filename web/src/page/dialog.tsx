@@ -12,7 +12,7 @@ interface DialogProps {
 
 /**
  * A modal sheet on the browser's own <dialog>: it keeps the focus inside and closes on Escape. Mounted means open.
- * The focus goes back to where it was, or to the editor when that is gone.
+ * The focus goes back to where it was.
  */
 export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element => {
   const box = useRef<HTMLDialogElement>(null)
@@ -23,7 +23,9 @@ export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element =
     sheetsOpen.value += 1
     return () => {
       sheetsOpen.value -= 1
-      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true })
+      // An effect ends a frame after its sheet is gone: by then a quick hand may have taken the focus elsewhere.
+      const isFree = document.activeElement === document.body
+      if (isFree && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true })
     }
   }, [])
   const closeOnBackdrop = (event: MouseEvent): void => {
