@@ -144,21 +144,23 @@ async def _patrol(wiring: Wiring) -> None:
                 continue
 
 
+def _storage(settings: Settings, database: Database, watch: Watcher) -> Storage:
+    quarantine = Quarantine(database, partial(_tell_damage, watch))
+    return Storage(
+        SqlUpdateLog(database, quarantine),
+        SqlDocuments(database, damaged=partial(_tell_unreadable, watch)),
+        SqlActivities(database),
+        SqlPrincipals(database),
+        SqlArchive(database, quarantine, history_days=settings.history_days),
+    )
+
+
 def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: Metrics) -> Wiring:
     watch, unsaved = watcher(metrics), Tally(settings.max_unsaved_total_bytes)
-    documents = SqlDocuments(database, damaged=partial(_tell_unreadable, watch))
-    activities = SqlActivities(database)
-    grants, principals = SqlGrants(database), SqlPrincipals(database)
-    hub = ActivityHub()
-    quarantine = Quarantine(database, partial(_tell_damage, watch))
+    storage, hub, grants = _storage(settings, database, watch), ActivityHub(), SqlGrants(database)
+    documents, principals = storage.documents, storage.principals
     registry = Registry(
-        Storage(
-            SqlUpdateLog(database, quarantine),
-            documents,
-            activities,
-            principals,
-            SqlArchive(database, quarantine, history_days=settings.history_days),
-        ),
+        storage,
         hub,
         limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes, settings.max_update_bytes, unsaved),
         idle_s=settings.room_idle_s,
@@ -172,7 +174,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         settings=settings,
         registry=registry,
         hub=hub,
-        activities=activities,
+        activities=storage.activities,
         access=access,
         documents=DocumentService(
             documents,

@@ -29,6 +29,8 @@ class Pacer:
 
     async def __aenter__(self) -> Pacer:
         self._lines = [await connect(self._url, compression=None, max_size=None, proxy=None) for _ in range(2)]
+        for line in self._lines:
+            await line.recv()  # the server's question: what is typed from now on is told here
         self._tasks = [asyncio.create_task(self._hear(line)) for line in self._lines]
         return self
 
@@ -40,8 +42,9 @@ class Pacer:
     async def _hear(self, line: ClientConnection) -> None:
         async for frame in line:
             assert isinstance(frame, bytes)
-            if frame[:2] == b"\x00\x02":
-                # What others wrote in the same turn comes with it as one update (rule P17).
+            if frame[:2] in (b"\x00\x02", b"\x00\x01"):
+                # What others wrote in the same turn comes with it as one update (rule P17), and behind a paste of
+                # theirs that was too much for the line as a step 2 (rule D7).
                 for client, _, end in scan(read_bytes(frame, 2)[0]).structs:
                     if client == self._doc.client_id and line is self._lines[1]:
                         await self._note(end)

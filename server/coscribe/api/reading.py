@@ -197,8 +197,13 @@ class Reading(Writing):
             whole.payload.decode()
         except UnicodeDecodeError:
             raise Broken(1007, "A text message is no UTF-8.") from None
-        self._session.outbox.close(4400, "Only binary messages are understood.")
+        self._take_text(whole.payload)
         return None
+
+    def _take_text(self, payload: bytes) -> None:
+        """Take a text message, which this protocol does not have."""
+        del payload
+        self._session.outbox.close(4400, "Only binary messages are understood.")
 
     def _keep(self, rest: bytes, read: Read) -> None:
         """Keep what is not read; a message that ended does not count against the time of the next."""
