@@ -235,3 +235,21 @@ def test_who_leaves_is_told_of_no_more(twins: Twins) -> None:
     assert not twins.express.exchange.express.carets
     twins.express.flush()
     assert twins.express.exchange.awareness.states() == {}
+
+
+def test_a_run_of_typing_is_one_piece_however_long(twins: Twins) -> None:
+    before = twins.express.exchange.intake.fragments
+    for clock in range(3, 300):
+        twins.hear("ann", letter(clock, "xé"[clock % 2]))
+        twins.turn()
+    assert twins.counting.taken == 1 + 297
+    assert twins.express.exchange.intake.fragments == before
+
+
+def test_a_letter_elsewhere_is_one_piece_more(twins: Twins) -> None:
+    before = twins.express.exchange.intake.fragments
+    twins.hear("ann", framed(2, one(5, 3, typed("x", after=(5, 0), before=(5, 1)))))
+    twins.hear("ann", framed(2, one(5, 4, typed("y", before=(5, 0)))))
+    twins.turn()
+    assert twins.counting.taken == 3
+    assert twins.express.exchange.intake.fragments == before + 2

@@ -86,6 +86,26 @@ async def test_closed_documents_with_long_tails_are_compacted(building: Building
     assert failures == []
 
 
+async def test_where_the_server_has_no_time_typing_has_three_quarters_of_it(building: Building) -> None:
+    loop = asyncio.get_running_loop()
+    parts_s: list[float] = []
+    document = await written(building, 2500)
+
+    def is_busy() -> bool:
+        parts_s.append(loop.time())
+        return True
+
+    upkeep = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)), is_busy=is_busy)
+    compactor = Compactor(building.log, SqlArchive(building.database), upkeep)
+    began = loop.time()
+    await compactor._guarded(document.id, compactor._live(Place(document.id, 1), 2500, Tail(0, 2500, 50_000)))
+    # Three parts of the log, the state, two segments; the last 500 entries are too few for one.
+    assert len(parts_s) == 6
+    assert await counts(building, document) == (500, 2, 1)
+    assert loop.time() - began > 4 * (parts_s[0] - began)
+    assert (await replica_at(building.log, document.id, 1, 1700)).text == "x" * 1700
+
+
 async def test_a_patrol_works_off_a_few_and_goes_on_where_it_was(
     building: Building, monkeypatch: pytest.MonkeyPatch
 ) -> None:

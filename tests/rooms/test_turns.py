@@ -242,9 +242,9 @@ async def test_the_tick_shrinks_to_nothing(driven: Driven) -> None:
 
 async def test_the_tick_stays_in_between(driven: Driven) -> None:
     before = [driven.spend(0.9) for _ in range(5)][-1]
-    assert driven.spend(0.6) == before
-    assert driven.spend(0.74) == before
-    assert driven.spend(0.52) == before
+    assert driven.spend(0.8) == before
+    assert driven.spend(0.84) == before
+    assert driven.spend(0.72) == before
 
 
 async def test_the_use_is_not_looked_at_too_often(driven: Driven) -> None:

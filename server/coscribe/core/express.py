@@ -34,7 +34,7 @@ _new = tuple.__new__
 class Hand:
     """One client's typing in a session: how its frames begin, and what its next letter's update will look like."""
 
-    __slots__ = ("client", "clock", "head", "id", "info", "letter", "right")
+    __slots__ = ("client", "clock", "head", "id", "info", "is_going_on", "letter", "right")
 
     def __init__(self, client: int, encoded: bytes) -> None:
         self.client = client
@@ -46,6 +46,8 @@ class Hand:
         self.clock = -1
         self.info = 0
         self.letter = b""
+        # Whether the last string stands behind this client's one before: the engine joins them.
+        self.is_going_on = False
 
     def expect(self, clock: int, last: int) -> None:
         """The next letter has this clock, and stands behind the one of the clock `last`."""
@@ -110,12 +112,14 @@ class Express:
             return False
         if hand is not None and frame.startswith(hand.head, 3):
             found = self._letter(hand, frame) or self._string(hand, frame)
+            fragments = 0 if hand.is_going_on else 1
         else:
             found = self._delete(frame) if frame.startswith(_DELETE, 3) else None
+            fragments = 1
         if found is None or not intake.has_room(found[3]):
             return False
         sealed = intake.sealed
-        intake.admit(_new(Accepted, (frame[3:], found, session.principal, session.id, True)))
+        intake.admit(_new(Accepted, (frame[3:], found, session.principal, session.id, True)), fragments)
         session.accepted(intake.tickets, sealed)
         return True
 
@@ -133,6 +137,7 @@ class Express:
         if not _SPACE <= frame[-2] < _DELETE_KEY or self._intake.replica.clocks.get(hand.client) != clock:
             return None
         hand.expect(clock + 1, clock)
+        hand.is_going_on = True
         return _new(Scan, ((_new(Span, (hand.client, clock, clock + 1)),), (), _NEEDS, 1, False, 1, (), 0))
 
     def _string(self, hand: Hand, frame: bytes) -> Scan | None:
@@ -142,6 +147,8 @@ class Express:
         info = frame[pos]
         if clocks.get(client) != clock or info not in _KINDS:
             return None
+        last = hand.id + write_uint(clock - 1) if clock and info & _ORIGIN else b""
+        hand.is_going_on = bool(last) and frame.startswith(last, pos + 1)
         pos = _behind_origins(clocks, hand, frame, pos)
         raw = frame[pos + 1 : -1]
         end = clock + _units(raw)

@@ -199,13 +199,16 @@ class Intake:
         """Admit a checked update; gives its ticket. `apply` must follow before anybody is answered."""
         self._claim(item)
         self.replica.pairs.note(item.scan)
-        self.admit(item)
+        self.admit(item, item.scan.things)
         return self.tickets
 
-    def admit(self, item: Accepted) -> None:
-        """Admit a checked update without pairs whose client ids are its author's already."""
+    def admit(self, item: Accepted, fragments: int) -> None:
+        """Admit a checked update without pairs whose client ids are its author's already.
+
+        `fragments` is by how many the text has more; who breaks runs up has to insert or delete, and that counts.
+        """
         self.replica.admit(item.scan)
-        self._count(item)
+        self._count(item, fragments)
         self._accepted.append(item)
 
     def _claim(self, item: Accepted) -> None:
@@ -220,8 +223,8 @@ class Intake:
                 known = self.foreign.get(span.client, Span(span.client, start, span.end))
                 self.foreign[span.client] = Span(span.client, min(known.start, start), max(known.end, span.end))
 
-    def _count(self, item: Accepted) -> None:
-        self.fragments += item.scan.things
+    def _count(self, item: Accepted, fragments: int) -> None:
+        self.fragments += fragments
         self.tickets += 1
         size = len(item.update)
         self._hold_bytes(size, size + ENTRY_OVERHEAD)
@@ -276,7 +279,7 @@ class Intake:
         self._claim(item)
         self.replica.pairs.note(item.scan)
         self.replica.admit(item.scan)
-        self._count(item)
+        self._count(item, item.scan.things)
         self._queue([item], delta)
         return True
 
@@ -291,7 +294,7 @@ class Intake:
         update, delta = self.replica.edit(splices)
         item = Accepted(update, scan(update), author, session_id)
         self.replica.pairs.note(item.scan)
-        self._count(item)
+        self._count(item, item.scan.things)
         self._queue([item], delta)
         return item
 

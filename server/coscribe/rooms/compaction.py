@@ -36,6 +36,8 @@ _PATROL_WORK = 20
 _PATROL_EVERY_S = 60.0
 # Between two steps that take the writer for some milliseconds, so that typing has it most of the time.
 _PAUSE_S = 0.05
+# Where the server has no time, typing has this many times what a part of the work has taken, before the next part.
+_YIELDING = 3
 # Documents that a patrol has done what it could for: what is damaged is not tried again every minute.
 _REMEMBERED = 4096
 
@@ -68,11 +70,12 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What the compactor is told: who is alive, and who hears of failures."""
+    """What the compactor is told: who is alive, who hears of failures, and whether the server has no time for it."""
 
     is_live: Callable[[str], bool]
     failed: Callable[[str, Exception], None]
     patrol_every_s: float = _PATROL_EVERY_S
+    is_busy: Callable[[], bool] = lambda: False
 
 
 class Compactor:
@@ -90,6 +93,8 @@ class Compactor:
         self._after_id = ""
         self._done: dict[Place, int] = {}
         self._task: asyncio.Task[None] | None = None
+        # When the last part of the work began, by the loop's clock.
+        self._began_at = 0.0
 
     def start(self) -> None:
         """Begin."""
@@ -150,10 +155,19 @@ class Compactor:
                     await self._guarded(place.document_id, self._live(place, seq, tail))
 
     async def _guarded(self, document_id: str, work: Coroutine[Any, Any, object]) -> None:
+        self._began_at = asyncio.get_running_loop().time()
         try:
             await work
         except Exception as error:  # noqa: BLE001 - nothing is lost by it; the next document gets its own
             self._upkeep.failed(document_id, error)
+
+    async def _breathe(self, least_s: float = 0.0) -> None:
+        """Between two parts of the work: an entry takes more of the core here than on its way in."""
+        loop = asyncio.get_running_loop()
+        pause_s = _YIELDING * (loop.time() - self._began_at) if self._upkeep.is_busy() else 0.0
+        if pause_s or least_s:
+            await asyncio.sleep(max(least_s, pause_s))
+        self._began_at = loop.time()
 
     async def _live(self, place: Place, seq: int, tail: Tail) -> None:
         # What is committed meanwhile stays in the tail. One that fails is tried again after as many entries: with each
@@ -170,10 +184,11 @@ class Compactor:
 
         None where entries wait for a missing one, which would be lost to it, and with `whole` where any is missing.
         """
-        restored = await restore(self._log, place, seq)
+        restored = await restore(self._log, place, seq, self._breathe)
         if restored.waiting or (whole and restored.lost):
             return None
         codec, state = await asyncio.to_thread(lambda: stored(restored.replica.diff()))
+        await self._breathe()
         engine = f"pycrdt {version('pycrdt')}"
         await self._log.store_snapshot(Snapshot(place.document_id, place.generation, seq, codec, engine, state))
         await self._archive.thin(place, apart=_MAX_ENTRIES)
@@ -182,7 +197,7 @@ class Compactor:
     async def _pack(self, place: Place, upto: int, least: int) -> None:
         packed = await self._archive.pack(place, upto=upto, least=least)
         while packed:
-            await asyncio.sleep(_PAUSE_S)
+            await self._breathe(_PAUSE_S)
             packed = await self._archive.pack(place, upto=upto, least=least)
 
     async def _patrol(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from coscribe.core.pieces import Whole
@@ -43,6 +43,10 @@ class Restored:
         return f"{_named(self.lost)} of its log cannot be read." if self.lost else None
 
 
+async def at_once() -> None:
+    """No pause between two parts: somebody waits."""
+
+
 def new_client_id() -> int:
     """A CRDT client id of 32 bits, as Yjs draws them; pycrdt's own have 53."""
     return secrets.randbits(32)
@@ -56,13 +60,18 @@ async def replica_at(log: UpdateLog, document_id: str, generation: int, seq: int
     return found.replica
 
 
-async def restore(log: UpdateLog, place: Place, seq: int) -> Restored:
-    """The document as it stood at `seq`, without what cannot be read. Raises Unavailable."""
+async def restore(log: UpdateLog, place: Place, seq: int, between: Callable[[], Awaitable[None]] = at_once) -> Restored:
+    """The document as it stood at `seq`, without what cannot be read; `between` is awaited after each part of the log.
+
+    Raises Unavailable.
+    """
     bad: frozenset[int] = frozenset()
     one_by_one = False
     for _ in range(_MOST_BEGINNINGS):
         try:
-            return await _attempt(log, place, seq, bad, one_by_one=one_by_one)
+            made, snapshot_bytes = await _beginning(log, place, seq)
+            made.skipped, made.one_by_one = bad, one_by_one
+            return await _attempt(log, place, seq, made, snapshot_bytes, between)
         except EntryFailed as error:
             if error.first == error.last:
                 bad |= {error.first}
@@ -71,9 +80,14 @@ async def restore(log: UpdateLog, place: Place, seq: int) -> Restored:
     raise Unavailable("Too much of this document is damaged.")
 
 
-async def _attempt(log: UpdateLog, place: Place, seq: int, bad: frozenset[int], *, one_by_one: bool) -> Restored:
-    made, snapshot_bytes = await _beginning(log, place, seq)
-    made.skipped, made.one_by_one = bad, one_by_one
+async def _attempt(
+    log: UpdateLog,
+    place: Place,
+    seq: int,
+    made: Restoring,
+    snapshot_bytes: int,
+    between: Callable[[], Awaitable[None]],
+) -> Restored:
     began = made.seq
     while made.seq < seq:
         try:
@@ -84,6 +98,7 @@ async def _attempt(log: UpdateLog, place: Place, seq: int, bad: frozenset[int], 
         if not entries:
             break
         await asyncio.to_thread(made.entries, entries)
+        await between()
     await asyncio.to_thread(made.finish, seq)
     for at, reason in made.refused:
         await log.set_aside(Damage(place, RowKind.ENTRY, at, reason))

@@ -75,7 +75,11 @@ class Registry:
         self.has_memory: Callable[[], bool] = lambda: True
         self.turns = Turns()
         self._recorder = Recorder(storage.log, self._recording_failed, self._damaged, lambda: self.turns.tick_s)
-        upkeep = Upkeep(lambda document_id: document_id in self._held, self._snapshot_failed)
+        upkeep = Upkeep(
+            lambda document_id: document_id in self._held,
+            self._snapshot_failed,
+            is_busy=lambda: self.turns.tick_s > 0,
+        )
         self._compactor = Compactor(storage.log, storage.archive, upkeep)
         self._workshop = Workshop(watch)
         self._held: dict[str, Held] = {}

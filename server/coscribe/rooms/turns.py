@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 # How often the use of the processor is looked at: above the first share the tick grows, below the second it shrinks.
 _LOOK_EVERY_S = 0.05
-_BUSY, _FREE = 0.75, 0.5
+_BUSY, _FREE = 0.85, 0.7
 _GROW, _SHRINK = 1.6, 0.7
 _FIRST_TICK_S, _LONGEST_TICK_S = 0.002, 0.04
 # From this tick on sockets are read once for each: every read takes 7 us, however little it brings.
