@@ -20,10 +20,18 @@ class Day:
         self.turns = Turns()
         self.turns.look = self.look  # type: ignore[method-assign] # the processor has no say here
         self.happened: list[str] = []
-        self.turn = Turn(self.turns, self.note("flush"))
+        # How often a flush is to say that there is more.
+        self.more = 0
+        self.turn = Turn(self.turns, self.flush)
 
     def look(self, now: float) -> None:
         """Leave the tick as it is."""
+
+    def flush(self) -> bool:
+        """Flush the room."""
+        self.happened.append("flush")
+        self.more -= 1
+        return self.more >= 0
 
     def note(self, what: str) -> Callable[[], None]:
         return lambda: self.happened.append(what)
@@ -52,6 +60,19 @@ async def test_a_room_flushes_at_once_where_there_is_time(day: Day) -> None:
     assert day.happened == ["flush"]
 
 
+async def test_a_room_that_is_behind_flushes_again_before_anything_is_read(day: Day) -> None:
+    day.more = 2
+    day.turn.ask()
+    await day.loops(1)
+    assert day.turn.is_behind
+    day.turn.before(day.note("read"))
+    await day.loops(2)
+    assert day.happened == ["flush", "flush", "flush"]
+    assert not day.turn.is_behind
+    await day.flushed(4)
+    assert day.happened == ["flush", "flush", "flush", "read", "flush"]
+
+
 async def test_many_asks_are_one_flush(day: Day) -> None:
     for _ in range(5):
         day.turn.ask()
@@ -78,7 +99,7 @@ async def test_a_busy_room_flushes_first_at_once_and_then_at_its_tick(day: Day) 
 
 
 async def test_each_room_has_its_own_beat(day: Day) -> None:
-    other = Turn(day.turns, day.note("other"))
+    other = Turn(day.turns, lambda: bool(day.note("other")()))
     day.turns.tick_s = NEVER
     day.turn.ask()
     await day.loops()
@@ -175,7 +196,7 @@ async def test_a_flush_that_fails_does_not_end_the_turns(day: Day) -> None:
     told: list[object] = []
     day.turns.loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
 
-    def fail() -> None:
+    def fail() -> bool:
         raise ValueError("once")
 
     turn = Turn(day.turns, fail)

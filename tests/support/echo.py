@@ -49,6 +49,13 @@ class _Room:
         """Nothing is too much for one turn."""
         return False
 
+    cost = 1.0
+    is_behind = False
+
+    def most_of_slice(self, most: int) -> int:
+        """As many as there are."""
+        return most
+
     def gather(self, read: object) -> bool:
         """Nothing waits for a tick."""
         return False

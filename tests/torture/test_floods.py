@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from itertools import count
 from pathlib import Path
 from statistics import median
 
 import pytest
-from tests.support.documents import feed_url, new_document
+from tests.support.documents import feed_url, new_document, socket_url
 from tests.support.healing import healed, keystrokes, p99, people
 from tests.support.holding import until_sessions
 from tests.support.ledger import Ledger
@@ -21,6 +21,7 @@ from tests.support.rfc6455 import BINARY, PING
 from tests.support.server import CoscribeServer
 from tests.support.viewer import Viewer
 from tests.support.wire_bytes import framed, one, presence, typed
+from tests.torture.pacing import Pacer
 
 pytestmark = pytest.mark.alone
 
@@ -34,12 +35,21 @@ _HELLO = b"\x70\x01\x00\x00"
 # Messages are written in heaps, so that this process is not what limits the flood.
 _HEAP = 50
 
+Make = Callable[[int], Iterator[bytes]]
+
 
 def _updates(client: int) -> Iterator[bytes]:
     """One letter behind the other, as quick typing, without end. Blanks: the ledger knows only words."""
     yield framed(2, one(client, 0, typed(" ")))
     for clock in count(1):
         yield framed(2, one(client, clock, typed(" ", after=(client, clock - 1))))
+
+
+def _crowds(client: int) -> Iterator[bytes]:
+    """Letters in front of one another, by several who hear nothing: the engine looks each one's place up among all."""
+    yield framed(2, one(client, 0, typed(" ")))
+    for clock in count(1):
+        yield framed(2, one(client, clock, typed(" ", before=(client, clock - 1))))
 
 
 def _gaps(client: int) -> Iterator[bytes]:
@@ -66,7 +76,10 @@ def _empty(client: int) -> Iterator[bytes]:
         yield framed(2, b"\x00\x00")
 
 
-FLOODS = {"update": _updates, "gap": _gaps, "step-1": _questions, "awareness": _states, "empty": _empty, "ping": None}
+FLOODS: dict[str, Make | None] = {
+    "update": _updates, "gap": _gaps, "step-1": _questions, "awareness": _states, "empty": _empty,
+    "ping": None,
+}  # fmt: skip
 
 
 @pytest.mark.proof(
@@ -86,7 +99,7 @@ async def test_floods(proof: Proof, server: CoscribeServer, tmp_path: Path, kind
             flooding = []
             for number in range(_FLOODERS):
                 socket = await stack.enter_async_context(RawSocket(server.url))
-                flooding.append(asyncio.create_task(_flood(socket, document_id, kind, number + 1, sent)))
+                flooding.append(asyncio.create_task(_flood(socket, document_id, FLOODS[kind], number + 1, sent)))
                 if number % 2:
                     flooding.append(asyncio.create_task(_read(socket)))
             during = await keystrokes(*writers, keys)
@@ -106,9 +119,37 @@ async def test_floods(proof: Proof, server: CoscribeServer, tmp_path: Path, kind
     assert grown < _MOST_GROWTH
 
 
-async def _flood(socket: RawSocket, document_id: str, kind: str, client: int, sent: list[int]) -> None:
+@pytest.mark.proof(
+    promise="Many who type at one place, which the engine makes expensive, delay nobody in another document",
+    faults="floods",
+    how="four sockets send letters in front of one another as fast as they can; letters there and elsewhere meanwhile",
+)
+async def test_a_crowd_at_one_place(proof: Proof, own_server: CoscribeServer) -> None:
+    crowded, other = new_document(own_server), new_document(own_server)
+    sent = [0]
+    async with AsyncExitStack() as stack:
+        beside = await stack.enter_async_context(Pacer(socket_url(own_server, other)))
+        same = await stack.enter_async_context(Pacer(socket_url(own_server, crowded)))
+        sockets = [await stack.enter_async_context(RawSocket(own_server.url)) for _ in range(_FLOODERS)]
+        flooding = [
+            asyncio.create_task(work)
+            for client, socket in enumerate(sockets, start=1)
+            for work in (_flood(socket, crowded, _crowds, client, sent), _read(socket))
+        ]
+        seconds = proof.rounds(3, 30)
+        await asyncio.gather(*(pacer.type_while(asyncio.sleep(seconds)) for pacer in (beside, same)))
+        for task in flooding:
+            task.cancel()
+        await asyncio.gather(*flooding, return_exceptions=True)
+    proof.told(messages=sent[0], p99_ms_same=round(same.p99_ms, 1), p99_ms_beside=round(beside.p99_ms, 1))
+    most_ms = _MOST_S * 1000 * (1 if proof.full else 5)
+    assert beside.p99_ms < most_ms
+    assert same.p99_ms < 2 * most_ms
+    assert "loop_stalled" not in own_server.log
+
+
+async def _flood(socket: RawSocket, document_id: str, make: Make | None, client: int, sent: list[int]) -> None:
     socket.writer.write(request(f"/ws/{document_id}") + frame(BINARY, _HELLO))
-    make = FLOODS[kind]
     messages = make(client) if make is not None else None
     with suppress(ConnectionError):
         while not socket.writer.is_closing():

@@ -19,9 +19,9 @@ from coscribe.rooms.room import Room
 
 # What is read of one line in a turn of the loop: 200 keystrokes with their carets, 2 ms.
 _MOST_FRAMES = 400
-# What the messages of one slice may cost beyond ordinary ones, of a millisecond each at most, before others are served:
-# the bursts of ten sockets that made a text expensive held everybody up for 11 s.
-_MOST_EXTRA = 8.0
+# What the messages of one slice may cost beyond ordinary ones, of 20 us each at most, before others are served: the
+# bursts of ten sockets that made a text expensive held everybody up for 11 s.
+_MOST_EXTRA = 400.0
 
 
 class State(Enum):
@@ -132,7 +132,7 @@ class Reading(Writing):
     def _read_frames(self, data: bytes) -> Read:
         pos = need = frames = whole = 0
         extra = 0.0
-        most = min(_MOST_FRAMES, self._pace.messages_left())
+        most = min(self._room.most_of_slice(_MOST_FRAMES), self._pace.messages_left())
         while pos < len(data) and frames < most and extra <= _MOST_EXTRA and self._state is not State.DEAF:
             is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
             messages, until = ([], pos) if is_fragmented else short_messages(data, pos, most - frames)
@@ -161,18 +161,19 @@ class Reading(Writing):
         room, session = self._room, self._session
         extra = 0.0
         express = room.express(session)
-        number = 0
+        number = others = 0
         for message in messages:
             number += 1
             if express is not None and express(session, message):
                 continue
+            others += 1
             if self._state is State.OPEN:
                 extra += room.receive(session, message) - 1.0
             express = room.express(session)
             if extra > _MOST_EXTRA or room.weighs(session.id):
                 break
         room.took(session)
-        return number, extra
+        return number, extra + (number - others) * (room.cost - 1.0)
 
     def _frame_at(self, data: bytes, pos: int) -> tuple[int, bytes | None]:
         """Where a frame ends, beyond the data where it is not whole; and the message that it ends, if it does."""
@@ -231,6 +232,10 @@ class Reading(Writing):
         """Read on: what waits here first."""
         transport, unfinished = self._transport, self._unfinished
         if transport is None or transport.is_closing() or not self._hold:
+            return
+        if self._room.is_behind:
+            self._hold = True
+            self._room.hold_back(self._go_on)
             return
         self._hold = False
         self._heard_at = self._lines.now()

@@ -7,6 +7,7 @@ durable, and when, is Intake's; acks follow it (rule D3).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -251,8 +252,12 @@ class Exchange:
             return True
         return self.has_moves and not self.presence_waits
 
-    def flush(self) -> None:
-        """Apply and deliver what was accepted since the last flush. Raises EngineFailed: the room is over."""
+    def flush(self, within_s: float = float("inf")) -> None:
+        """Apply and deliver what was accepted since the last flush; what takes longer is left for the next.
+
+        Raises EngineFailed: the room is over.
+        """
+        until = time.thread_time() + within_s
         while self.intake.has_accepted or self._has_news:
             accepted = self.intake.apply()
             if accepted:
@@ -263,6 +268,8 @@ class Exchange:
             self._has_news = False
             self._release_held()
             self.intake.release()
+            if time.thread_time() > until:
+                break
         if not self.presence_waits:
             self._tell_presence()
 

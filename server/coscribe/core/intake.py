@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from coscribe.core.pieces import is_causal, turn
 from coscribe.core.replica import Delta, EngineFailed, Replica
 from coscribe.core.shelf import Shelf
 from coscribe.core.splices import Splice
+from coscribe.core.strain import Strain
 from coscribe.core.tally import Tally
 from coscribe.core.units import utf8_length
 from coscribe.core.update import Scan, Span, scan
@@ -109,6 +111,7 @@ class Intake:
         self._new_owners: list[tuple[int, str]] = []
         self._own(replica.client_id, SERVER.id)
         self._limits = limits
+        self.strain = Strain()
         self.now = now
         # Clocks that came, since the room was opened, from others than those whom their client ids belong to.
         self.foreign: dict[int, Span] = {}
@@ -253,17 +256,19 @@ class Intake:
         accepted = self._next_accepted()
         if accepted:
             updates = [item.update for item in accepted]
+            began = time.thread_time()  # what other processes take is not this room's
             try:
                 delta = self.replica.apply(updates)
             except EngineFailed:
                 self._hold(updates, -1)  # nobody will store them: their authors bring them to the next room
                 raise
+            self.strain.note(len(updates), time.thread_time() - began)
             self._queue(accepted, delta)
         return accepted
 
     def _next_accepted(self) -> list[Accepted]:
         count = total = 0
-        for item in self._accepted[:_PER_TRANSACTION]:
+        for item in self._accepted[: self.strain.most_of_turn(_PER_TRANSACTION)]:
             total += len(item.update)
             if count and total > _BYTES_A_TRANSACTION:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from coscribe.core.exchange import Exchange, Plan
 from coscribe.core.intake import Accepted, Commit
 from coscribe.core.replica import EngineFailed
 from coscribe.core.session import Session
+from coscribe.core.strain import TURN_S
 from coscribe.errors import Malformed, Unavailable
 from coscribe.model import Activity, ActivityKind, Place, Principal, Role
 from coscribe.rooms.asking import Asking
@@ -22,7 +22,6 @@ from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Listener, Saved, Saving
-from coscribe.rooms.strain import Strain
 from coscribe.rooms.turns import Turn
 from coscribe.rooms.weighing import Host, Weighing
 from coscribe.rooms.writers import Door, Writers, Written, light
@@ -61,8 +60,8 @@ class Room:
         self._owner = owner
         self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns)
         self._turns = means.turns
-        self._turn = Turn(means.turns, self._flush)
-        self._strain = Strain()
+        self._turn = Turn(means.turns, self._take_turn)
+        self._strain = exchange.intake.strain
         self._asking = Asking(exchange)
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.replaced, self.fail)
@@ -144,9 +143,18 @@ class Room:
 
     def express(self, session: Session) -> Callable[[Session, bytes], bool] | None:
         """The express way for a session's frames, None where it is closed now; `took` is to follow what it takes in."""
-        if not self._life.is_open or self.careful or self._strain.cost > 1 or session.outbox.closing is not None:
+        if not self._life.is_open or self.careful or self._strain.is_slow or session.outbox.closing is not None:
             return None
         return self._exchange.express.take
+
+    @property
+    def cost(self) -> float:
+        """What an update of this room counts as, in ordinary messages."""
+        return self._strain.cost
+
+    def most_of_slice(self, most: int) -> int:
+        """How many messages may be read of one line before others are."""
+        return self._strain.most_of_slice(most)
 
     def took(self, session: Session) -> None:
         """The express way has taken something in."""
@@ -277,26 +285,38 @@ class Room:
         """Flush once in this turn, behind all sockets that were read in it, or at the next tick."""
         if self.phase is not Phase.CLOSED:
             # Where the engine is slow, what gathers until a tick would hold everybody up.
-            self._turn.ask(at_once=self._strain.cost > 1)
+            self._turn.ask(at_once=self._strain.is_slow)
 
     def gather(self, read: Callable[[], None]) -> bool:
         """Have a line that is held back read on before the next flush; False where the server has time to read now."""
-        if self._turns.is_busy and self._life.is_open:
+        if (self._turns.is_busy or self.is_behind) and self._life.is_open:
             self._turn.before(read)
             return True
         return False
 
-    def _flush(self) -> None:
+    @property
+    def is_behind(self) -> bool:
+        """Whether the room has more to apply than a turn is for; nothing more is read for it meanwhile."""
+        return self._turn.is_behind
+
+    def hold_back(self, read: Callable[[], None]) -> None:
+        """Have a line read on once the room is not behind any more."""
+        self._turn.before(read)
+
+    def _take_turn(self) -> bool:
+        """Flush for as long as a turn is; gives whether there is more."""
+        self._flush(TURN_S)
+        return self._exchange.intake.has_accepted and self.phase is not Phase.CLOSED
+
+    def _flush(self, within_s: float = float("inf")) -> None:
         if self.phase is Phase.CLOSED:
             return
         if self._exchange.has_moves:
             self._presence.touch()
-        began = time.thread_time()  # what other processes take is not this room's
         try:
-            self._exchange.flush()
+            self._exchange.flush(within_s)
         except EngineFailed:
             self.fail()
-        self._strain.note(self._exchange.intake.tickets, time.thread_time() - began)
         self._weighing.start()
         self._submit()
 

@@ -56,15 +56,19 @@ class Turns:
 
 
 class Turn:
-    """One room's turn; `flush` is called once for all that asked for it, behind all sockets that were read before."""
+    """One room's turn; `flush` is called once for all that asked for it, behind all sockets that were read before.
 
-    __slots__ = ("_flush", "_flushed_at", "_is_asked", "_reads", "_turns")
+    Where it says that there is more, it is called again in the next turn of the loop, and nothing is read before.
+    """
 
-    def __init__(self, turns: Turns, flush: Callable[[], None]) -> None:
+    __slots__ = ("_flush", "_flushed_at", "_is_asked", "_reads", "_turns", "is_behind")
+
+    def __init__(self, turns: Turns, flush: Callable[[], bool]) -> None:
         self._turns = turns
         self._flush = flush
         self._flushed_at = float("-inf")
         self._is_asked = False
+        self.is_behind = False
         self._reads: list[Callable[[], None]] = []
 
     def ask(self, *, at_once: bool = False) -> None:
@@ -85,15 +89,22 @@ class Turn:
         self.ask()
 
     def _read(self) -> None:
-        reads, self._reads = self._reads, []
-        for read in reads:
-            read()
+        if not self.is_behind:
+            reads, self._reads = self._reads, []
+            for read in reads:
+                read()
         # In a turn of the loop come timers, what is due soon, and then sockets: behind them is the next turn but one.
         self._turns.loop.call_soon(self._turns.loop.call_soon, self._run)
 
     def _run(self) -> None:
         self._is_asked = False
         self._flushed_at = self._turns.loop.time()
-        if self._reads:
+        was_behind, self.is_behind = self.is_behind, False
+        if self._reads and not was_behind:
             self.ask()
-        self._flush()
+        self.is_behind = self._flush()
+        if self.is_behind and not self._is_asked:
+            self._is_asked = True
+            self._turns.loop.call_soon(self._run)
+        elif self._reads:
+            self.ask()
