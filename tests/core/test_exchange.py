@@ -131,6 +131,19 @@ def test_an_update_goes_to_everyone_else_and_is_acked_after_the_commit() -> None
     assert str(exchange.intake.text) == "hi!"
 
 
+def test_a_turn_that_is_used_up_leaves_the_rest_to_the_next() -> None:
+    exchange = an_exchange()
+    ann, ben = joined(exchange, a_session("ann")), joined(exchange, a_session("ben", BEN))
+    for clock in range(250):  # a hundred are one transaction
+        exchange.receive(ann, framed(2, one(5, clock, typed("x", after=(5, clock - 1) if clock else None))))
+    for length in (100, 200, 250):
+        assert exchange.is_dirty
+        exchange.flush(0.0)
+        assert text_of(exchange) == "x" * length
+        assert len(ben.outbox.take()) == 1
+    assert not exchange.is_dirty
+
+
 def test_d3_what_is_in_flight_is_not_acked_by_an_earlier_commit() -> None:
     exchange = an_exchange()
     ann = joined(exchange, a_session("ann"))

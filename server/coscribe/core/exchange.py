@@ -7,7 +7,6 @@ durable, and when, is Intake's; acks follow it (rule D3).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -257,7 +256,6 @@ class Exchange:
 
         Raises EngineFailed: the room is over.
         """
-        until = time.thread_time() + within_s
         while self.intake.has_accepted or self._has_news:
             accepted = self.intake.apply()
             if accepted:
@@ -268,7 +266,8 @@ class Exchange:
             self._has_news = False
             self._release_held()
             self.intake.release()
-            if time.thread_time() > until:
+            within_s -= self.intake.strain.last_s
+            if within_s < 0:
                 break
         if not self.presence_waits:
             self._tell_presence()

@@ -20,10 +20,12 @@ TURN_S = 0.02
 class Strain:
     """The processor time of an update in this room."""
 
-    __slots__ = ("_mean_s",)
+    __slots__ = ("_mean_s", "last_s")
 
     def __init__(self) -> None:
         self._mean_s = 0.0
+        # What the last transaction took.
+        self.last_s = 0.0
 
     @property
     def cost(self) -> float:
@@ -45,4 +47,5 @@ class Strain:
 
     def note(self, updates: int, seconds: float) -> None:
         """Count a transaction."""
+        self.last_s = seconds
         self._mean_s += _WEIGHT * (seconds / updates - self._mean_s)
