@@ -20,7 +20,8 @@ FRAGMENTS = 100_000
 
 def test_a_cheap_update_counts_as_one_message() -> None:
     strain = Strain()
-    strain.note(10, 0.000_1)
+    for _ in range(100):
+        strain.note(1, 0.000_1)
     assert strain.cost == 1.0
     assert not strain.is_slow
     assert strain.most_of_slice(400) == 400
@@ -43,11 +44,11 @@ def test_cost_follows_what_updates_take_and_forgets_a_pause() -> None:
 
 def test_the_dearer_an_update_is_the_fewer_go_into_a_turn() -> None:
     strain = Strain()
-    for _ in range(40):
-        strain.note(1, 0.000_5)
+    for _ in range(60):
+        strain.note(10, 0.004_1)
     assert not strain.is_slow
-    assert strain.most_of_slice(400) == 8
-    assert strain.most_of_turn(100) == 40
+    assert strain.most_of_slice(400) == 10
+    assert strain.most_of_turn(100) == 50
     assert strain.most_of_turn(10) == 10
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 # What an ordinary message may take of the engine: 4,000 a second of one socket are a twelfth of a core.
 _ORDINARY_S = 0.000_02
+# What a transaction takes whatever is in it, on a machine that does something else too.
+_TRANSACTION_S = 0.000_1
 # From here on what gathers until a tick would hold everybody up.
 _SLOW_S = 0.001
 # Of the newest transaction in the mean: a pause of the machine is forgotten after some letters.
@@ -48,4 +50,4 @@ class Strain:
     def note(self, updates: int, seconds: float) -> None:
         """Count a transaction."""
         self.last_s = seconds
-        self._mean_s += _WEIGHT * (seconds / updates - self._mean_s)
+        self._mean_s += _WEIGHT * (max(0.0, seconds - _TRANSACTION_S) / updates - self._mean_s)
