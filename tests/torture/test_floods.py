@@ -77,8 +77,7 @@ def _empty(client: int) -> Iterator[bytes]:
 
 
 FLOODS: dict[str, Make | None] = {
-    "update": _updates, "gap": _gaps, "step-1": _questions, "awareness": _states, "empty": _empty,
-    "ping": None,
+    "update": _updates, "gap": _gaps, "step-1": _questions, "awareness": _states, "empty": _empty, "ping": None,
 }  # fmt: skip
 
 
