@@ -131,11 +131,29 @@ def test_an_update_goes_to_everyone_else_and_is_acked_after_the_commit() -> None
     assert str(exchange.intake.text) == "hi!"
 
 
+def test_letters_that_go_on_are_entries_of_a_hundred_at_most() -> None:
+    exchange = an_exchange()
+    ann = joined(exchange, a_session("ann"))
+    exchange.receive(ann, framed(2, HI))
+    exchange.flush()
+    commit(exchange)
+    for clock in range(2, 252):
+        exchange.receive(ann, framed(2, one(5, clock, typed("x", after=(5, clock - 1)))))
+    exchange.flush()
+    entries = [entry.payload for batch in exchange.intake.take() for entry in batch.entries]
+    assert entries == [
+        one(5, clock, typed("x" * count, after=(5, clock - 1))) for clock, count in ((2, 100), (102, 100), (202, 50))
+    ]
+    assert commit(exchange) == 3
+    assert ann.outbox.take()[-1] == b"\x71\xfb\x01\x04"
+
+
 def test_a_turn_that_is_used_up_leaves_the_rest_to_the_next() -> None:
     exchange = an_exchange()
     ann, ben = joined(exchange, a_session("ann")), joined(exchange, a_session("ben", BEN))
-    for clock in range(250):  # a hundred are one transaction
-        exchange.receive(ann, framed(2, one(5, clock, typed("x", after=(5, clock - 1) if clock else None))))
+    # A hundred are one transaction; a letter in front of another goes on with nothing.
+    for clock in range(250):
+        exchange.receive(ann, framed(2, one(5, clock, typed("x", before=(5, clock - 1) if clock else None))))
     for length in (100, 200, 250):
         assert exchange.is_dirty
         exchange.flush(0.0)

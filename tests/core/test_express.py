@@ -215,9 +215,8 @@ def test_what_the_express_way_took_makes_the_same_document_again() -> None:
     play.twins.turn()
     twin = play.twins.express
     replica = Replica(2)
-    payloads = [payload for entries, *_ in twin.log for *_, payload in entries]  # type: ignore[attr-defined]
     try:
-        replica.load(payloads)
+        replica.load(twin.stored)
     except EngineFailed:
         pytest.fail("the log does not give the document")
     assert replica.text == str(twin.exchange.intake.text)

@@ -88,6 +88,66 @@ def test_anything_else_goes_the_ordinary_way(twins: Twins, frame: bytes) -> None
     assert twins.counting.taken == 1
 
 
+def entries(twins: Twins) -> list[bytes]:
+    """What the log has taken since the fixture."""
+    return twins.express.stored[2:]
+
+
+def test_letters_that_go_on_in_one_turn_are_one_entry(twins: Twins) -> None:
+    """D2: one entry, one frame for the others; each frame is counted in the ack."""
+    twins.hear("ann", *(letter(at, text) for at, text in enumerate("one", start=3)))
+    told = twins.turn()
+    assert entries(twins) == [letter(3, "one")[3:]]
+    assert told["ben"] == [letter(3, "one")]
+    assert told["ann"] == [b"\x71\x05\x03"]
+
+
+def test_the_next_turn_has_an_entry_of_its_own(twins: Twins) -> None:
+    twins.hear("ann", letter(3), letter(4))
+    twins.turn()
+    twins.hear("ann", letter(5))
+    twins.turn()
+    assert entries(twins) == [letter(3, "xx")[3:], letter(5)[3:]]
+
+
+def test_each_of_two_who_type_has_his_own(twins: Twins) -> None:
+    mine = one(6, 0, typed("b", after=(5, 2)))
+    twins.hear("ben", framed(2, mine))
+    twins.turn()
+    twins.hear("ben", letter(1, "e", client=6))
+    twins.hear("ann", letter(3, "x"))
+    twins.hear("ben", letter(2, "n", client=6))
+    twins.hear("ann", letter(4, "y"))
+    told = twins.turn()
+    assert entries(twins)[1:] == [letter(1, "en", client=6)[3:], letter(3, "xy")[3:]]
+    assert len(told["ann"]) == 2
+    assert twins.express.exchange.intake.replica.text in ("hi!xyben", "hi!benxy")
+
+
+def test_a_word_grows_by_the_letters_behind_it_and_ends_where_the_place_is_another(twins: Twins) -> None:
+    twins.hear("ann", letter(3, "wor"), letter(6, "d"), framed(2, one(5, 7, typed("s", after=(5, 5), before=(5, 6)))))
+    twins.hear("ann", framed(2, one(5, 8, typed("t", after=(5, 7), before=(5, 6)))))
+    twins.turn()
+    between = one(5, 7, typed("st", after=(5, 5), before=(5, 6)))
+    assert entries(twins) == [letter(3, "word")[3:], between]
+    assert twins.express.exchange.intake.replica.text == "hi!worstd"
+
+
+def test_a_letter_behind_characters_of_several_bytes_has_its_own(twins: Twins) -> None:
+    twins.hear("ann", letter(3, "é"), letter(4), letter(5))
+    twins.turn()
+    assert entries(twins) == [letter(3, "é")[3:], letter(4, "xx")[3:]]
+
+
+def test_what_waits_for_the_disk_is_counted_to_the_letter(twins: Twins) -> None:
+    intake = twins.express.exchange.intake
+    twins.hear("ann", letter(3), letter(4), letter(5))
+    twins.turn(ends=False)
+    assert (intake.unsaved_bytes, intake._held_bytes) == (len(letter(3, "xxx")) - 3, len(letter(3, "xxx")) - 3 + 900)
+    twins.turn()
+    assert (intake.unsaved_bytes, intake._held_bytes) == (0, 0)
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.COMMENTER])
 def test_who_lost_the_right_to_write_is_refused(twins: Twins, role: Role) -> None:
     for twin in twins.both:

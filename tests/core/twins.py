@@ -1,4 +1,8 @@
-"""Two live documents that hear the same: one has its express way, the other takes every frame the ordinary way."""
+"""Two live documents that hear the same: one has its express way, the other takes every frame the ordinary way.
+
+Letters that go on are one entry of the log by the express way and several by the ordinary one: entries and what counts
+them are compared by what each session has brought in each batch, and by the text that the log has after it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pycrdt import Doc, Text
 from tests.support.people import NOW, ROOM, a_session
 
 from coscribe.core.exchange import Exchange
 from coscribe.core.express import Express
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.intake import Batch, Intake, Limits
+from coscribe.core.lib0 import read_uint
 from coscribe.core.protocol import AwarenessUpdate, decode
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.session import Session
-from coscribe.core.update import scan
+from coscribe.core.update import Span, scan
 from coscribe.errors import Malformed
 from coscribe.model import Principal, Role
 
@@ -44,6 +50,8 @@ class Twin:
     exchange: Exchange
     sessions: dict[str, Session] = field(default_factory=dict)
     log: list[object] = field(default_factory=list)
+    stored: list[bytes] = field(default_factory=list)
+    reader: Doc[Text] = field(default_factory=Doc)
     has_failed: bool = False
 
     def hear(self, name: str, frame: bytes) -> None:
@@ -69,9 +77,15 @@ class Twin:
         """Hand what is pending to the log."""
         if not self.exchange.intake.is_taken:
             for batch in self.exchange.intake.take():
-                self.log.append(
-                    (batch.entries, [author.id for author in batch.authors], batch.client_ids, batch.ticket)
-                )
+                text = "" if self.has_failed else self._follow(batch)
+                self.log.append((_by_session(batch), [author.id for author in batch.authors], batch.client_ids, text))
+
+    def _follow(self, batch: Batch) -> str:
+        """The text of whoever reads the log up to a batch."""
+        for entry in batch.entries:
+            self.stored.append(entry.payload)
+            self.reader.apply_update(entry.payload)
+        return str(self.reader["content"])
 
     def end_commit(self) -> None:
         """The log has it."""
@@ -87,8 +101,8 @@ class Twin:
             "engine": intake.replica.state_vector(),
             "clocks": intake.replica.clocks,
             "size": intake.replica.size,
-            "tickets": (intake.tickets, intake.durable, intake.sealed, intake.seq, str(intake.text)),
-            "unsaved": (intake.unsaved_bytes, intake._held_bytes, intake.is_full),
+            "tickets": (intake.is_settled, intake.sealed == intake.tickets, str(intake.text)),
+            "unsaved": (intake.unsaved_bytes == 0, intake._held_bytes == 0, intake.is_full),
             "owners": intake._owners,
             "foreign": intake.foreign,
             "awareness": exchange.awareness.states(),
@@ -98,6 +112,19 @@ class Twin:
             "sessions": {name: _session(session) for name, session in self.sessions.items()},
             "log": self.log,
         }
+
+
+def _by_session(batch: Batch) -> dict[str, tuple[list[Span], list[Span], int]]:
+    """What each session has brought: its spans, those that follow one another as one; its deletions; bytes of text."""
+    brought: dict[str, tuple[list[Span], list[Span], int]] = {}
+    for entry in batch.entries:
+        found = scan(entry.payload)
+        spans, deletes, size = brought.get(entry.session_id, ([], [], 0))
+        for span in found.structs:
+            goes_on = bool(spans) and (spans[-1].client, spans[-1].end) == (span.client, span.start)
+            spans.append(Span(span.client, spans.pop().start, span.end) if goes_on else span)
+        brought[entry.session_id] = spans, [*deletes, *found.deletes], size + found.inserted_bytes
+    return brought
 
 
 def _session(session: Session) -> tuple[object, ...]:
@@ -110,7 +137,9 @@ def _session(session: Session) -> tuple[object, ...]:
 
 
 def _read(frame: bytes) -> object:
-    """A frame as it is compared: the states of one awareness message may come in any order."""
+    """A frame as it is compared: awareness states may come in any order, and an ack counts entries beside frames."""
+    if frame.startswith(b"\x71"):
+        return read_uint(frame, 1)[0]
     if frame[0] != 1:
         return frame
     message = decode(frame)
@@ -127,6 +156,10 @@ class Twins:
             Twin(Exchange(1, Intake(_replica(updates), seq=0, owners={}, limits=limits, now=lambda: NOW)))
             for _ in range(2)
         )
+        for twin in self.both:
+            twin.reader["content"] = Text()
+            for each in updates:
+                twin.reader.apply_update(each)
         self.express.exchange.express = self.counting = Counting(self.express.exchange.intake)
         self.ordinary.exchange.express = Shut(self.ordinary.exchange.intake)
 

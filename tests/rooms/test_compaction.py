@@ -131,8 +131,8 @@ async def test_typing_goes_on_while_a_live_document_is_packed(building: Building
     async with building.registry.hold(document) as room:
         session = enter(room, "ann")
         for first in range(900, 2400, 500):
-            for payload in letters(5, first, 500):
-                room.receive(session, framed(2, payload))
+            for at in range(first, first + 500):  # in front of one another: what goes on in a turn would be one entry
+                room.receive(session, framed(2, one(5, at, typed("x", before=(5, at - 1)))))
             await eventually(lambda upto=first + 500: room.seq == upto)
         async with asyncio.timeout(20):
             while (await counts(building, document))[1] == 0:

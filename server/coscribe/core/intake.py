@@ -214,6 +214,15 @@ class Intake:
         self._count(item, fragments)
         self._accepted.append(item)
 
+    def extend(self, ticket: int, item: Accepted) -> None:
+        """Put an update that holds a letter more in the place of the one that was admitted with this ticket.
+
+        That one must not be applied yet: its ticket is above `sealed`.
+        """
+        self.replica.admit(item.scan)
+        self._accepted[ticket - self.sealed - 1] = item
+        self._hold_bytes(1, 1)
+
     def _claim(self, item: Accepted) -> None:
         """Bind the client ids of what its author made just now (rule D10)."""
         if item.is_live:
