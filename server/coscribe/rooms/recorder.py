@@ -20,6 +20,8 @@ from coscribe.ports import UpdateLog
 # some of it.
 _BEAT_S = 0.015
 _PAUSE_S = 0.002
+# Where rooms flush at a tick: a little sooner than the next flush, so that what it brings is committed at once.
+_OF_TICK, _SHORTEST_BEAT_S = 0.75, 0.008
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 2.0
 # A log that goes on failing is told of again, for whoever looks into the newest lines only.
@@ -71,7 +73,7 @@ class Recordable(Protocol):
 class Recorder:
     """Group commit for every room of the process.
 
-    `beat_s` says how long it is to be from one commit to the next at the least: where rooms flush at a tick, one of it.
+    `tick_s` says how long a tick of the rooms is, 0 where they flush at once.
     `failed` hears the first failure of each commit and one a minute of those that follow, `damaged` which document
     alone cannot be stored and why. Such a document is opened again once, which mends what can be mended, and then tried
     again by itself: all others go on. Where several come and nothing else is stored between them, a table is damaged:
@@ -83,9 +85,9 @@ class Recorder:
         log: UpdateLog,
         failed: Callable[[Exception], None],
         damaged: Callable[[str, str], None],
-        beat_s: Callable[[], float] = lambda: 0.0,
+        tick_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._beat_s = beat_s
+        self._tick_s = tick_s
         self._log = log
         self._failed = failed
         self._damaged = damaged
@@ -143,10 +145,15 @@ class Recorder:
             await self._wake.wait()
             self._wake.clear()
             # From the beginning of a commit: a room that flushes at the same beat is committed as soon as it has.
-            next_at = loop.time() + max(_BEAT_S, self._beat_s())
+            next_at = loop.time() + self._beat_s()
             # In a function of its own: what was committed last would be kept until the next commit.
             if await self._commit_waiting():
                 await asyncio.sleep(max(_PAUSE_S, next_at - loop.time()))
+
+    def _beat_s(self) -> float:
+        """How long it is to be from the beginning of a commit to that of the next."""
+        tick_s = self._tick_s()
+        return max(_SHORTEST_BEAT_S, _OF_TICK * tick_s) if tick_s else _BEAT_S
 
     async def _commit_waiting(self) -> bool:
         """Commit what all rooms have; False where they have nothing."""
