@@ -56,6 +56,35 @@ async def test_who_asks_after_a_load_has_begun_gets_a_later_one(shelf: Shelf) ->
     assert shelf.loads == [{"a"}, {"a"}]
 
 
+async def test_what_comes_while_a_load_is_on_its_way_is_one_more(shelf: Shelf) -> None:
+    gathering = Gathering(shelf.load)
+    shelf.open.clear()
+    first = asyncio.create_task(gathering.one("a"))
+    await shelf.begun.wait()
+    later = []
+    for key in "bcd":
+        later.append(asyncio.create_task(gathering.one(key)))
+        await asyncio.sleep(0)
+    shelf.open.set()
+    assert [await first, *[await each for each in later]] == ["a 1", "b 1", "c 1", "d 1"]
+    assert shelf.loads == [{"a"}, {"b", "c", "d"}]
+
+
+async def test_a_load_that_hangs_does_not_hold_up_the_next(shelf: Shelf) -> None:
+    gathering = Gathering(shelf.load)
+    shelf.open.clear()
+    first = asyncio.create_task(gathering.one("a"))
+    await shelf.begun.wait()
+    shelf.begun.clear()
+    second = asyncio.create_task(gathering.one("b"))
+    async with asyncio.timeout(5):
+        await shelf.begun.wait()
+    assert shelf.loads == [{"a"}, {"b"}]
+    assert not first.done()
+    shelf.open.set()
+    assert [await first, await second] == ["a 1", "b 1"]
+
+
 async def test_an_error_reaches_all_who_asked_and_nobody_after(shelf: Shelf) -> None:
     gathering = Gathering(shelf.load)
     shelf.error = OSError("the disk is gone")

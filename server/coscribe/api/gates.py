@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import HTTPConnection
@@ -27,6 +28,8 @@ _BURST = 5
 _WRITES_BURST = 10
 # Providers give every customer a /64 (RFC 6177): one visitor has all of its addresses.
 _IPV6_PREFIX = 64
+# So many addresses need not be read again.
+_REMEMBERED = 1024
 
 
 class Addresses:
@@ -34,11 +37,14 @@ class Addresses:
 
     def __init__(self, trusted: tuple[str, ...]) -> None:
         self._trusted = [ip_network(network, strict=False) for network in trusted]
+        # Reading an address takes 10 us, and whoever opens a socket is asked for his four times.
+        self._key = lru_cache(_REMEMBERED)(self._read)
 
     def key(self, host: str | None) -> str | None:
         """The key of a peer's address; None for one that stands for many, or for none at all."""
-        if host is None:
-            return None
+        return None if host is None else self._key(host)
+
+    def _read(self, host: str) -> str | None:
         try:
             address = ip_address(_without_port(host))
         except ValueError:

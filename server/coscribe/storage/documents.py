@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from coscribe.errors import InvalidInput, Unavailable
 from coscribe.model import Activity, Document, NewActivity
@@ -41,7 +41,7 @@ class SqlDocuments:
         self._now = now
         self._damaged = damaged
         self._told: set[Unreadable] = set()
-        self._gathering = Gathering(self._rows)
+        self._gathering = Gathering(self._load)
 
     async def create(self, document: Document, created: NewActivity) -> Activity:
         """Store a new document, seq 0, with its activity."""
@@ -65,24 +65,25 @@ class SqlDocuments:
 
     async def get(self, document_id: str) -> Document | None:
         """The document, trashed ones too. Raises Unavailable where its row cannot be read."""
-        row = await self._gathering.one(document_id)
-        return None if row is None else self._readable(row)
+        found = await self._gathering.one(document_id)
+        return None if found is None else self._readable(found)
 
-    async def _rows(self, document_ids: set[str]) -> dict[str, Row[Any]]:
+    async def _load(self, document_ids: set[str]) -> dict[str, Document | Unreadable]:
         async with self._database.read() as connection:
             if len(document_ids) == 1:
                 rows = await fetch(connection, _one(connection.dialect.name), document_id=next(iter(document_ids)))
             else:
                 query = document_rows(connection.dialect.name).where(documents.c.id.in_(document_ids))
                 rows = (await connection.execute(query)).all()
-        return {row.id if isinstance(row.id, str) else row.id.decode(errors="replace"): row for row in rows}
+        return {
+            row.id if isinstance(row.id, str) else row.id.decode(errors="replace"): document_of(row) for row in rows
+        }
 
-    def _readable(self, row: Row[Any]) -> Document:
-        document = document_of(row)
-        if isinstance(document, Document):
-            return document
-        self._tell(document)
-        raise Unavailable(f"This document cannot be opened: {document.reason}.")
+    def _readable(self, found: Document | Unreadable) -> Document:
+        if isinstance(found, Document):
+            return found
+        self._tell(found)
+        raise Unavailable(f"This document cannot be opened: {found.reason}.")
 
     def _tell(self, unreadable: Unreadable) -> None:
         if unreadable not in self._told and len(self._told) < _REMEMBERED:
@@ -112,7 +113,7 @@ class SqlDocuments:
             row = (await connection.execute(document_rows(connection.dialect.name).where(one))).one_or_none()
             if row is None:
                 return None
-            document = self._readable(row)
+            document = self._readable(document_of(row))
             told = [(document.id, document.seq, activity)] if activity and is_changed else []
             stored = await insert_activities(connection, told)
         return document, stored[0] if stored else None

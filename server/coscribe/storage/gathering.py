@@ -1,4 +1,7 @@
-"""Questions of one turn of the loop, asked as one: a thousand people who come at once are a handful of queries."""
+"""Questions that come together, asked as one: a thousand people who come at once are a handful of queries.
+
+What comes while one query is on its way goes into the next. Each costs 0.6 ms, whatever it asks for.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ Answer = TypeVar("Answer")
 
 # A query names so many keys at most; SQLite bears 32,766.
 _MOST_KEYS = 500
+# For so long at the most the next query waits for the one before it: one that hangs must not hold up all others.
+_BEHIND_S = 0.02
 
 
 class _Round(Generic[Answer]):
@@ -26,6 +31,7 @@ class Gathering(Generic[Answer]):
     def __init__(self, load: Callable[[set[str]], Awaitable[Mapping[str, Answer]]]) -> None:
         self._load = load
         self._round: _Round[Answer] | None = None
+        self._newest: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def one(self, key: str) -> Answer | None:
@@ -33,7 +39,7 @@ class Gathering(Generic[Answer]):
         asked = self._round
         if asked is None:
             asked = self._round = _Round()
-            task = asyncio.create_task(self._run(asked))
+            task = self._newest = asyncio.create_task(self._run(asked, self._newest))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         asked.keys.add(key)
@@ -42,7 +48,9 @@ class Gathering(Generic[Answer]):
         # Who leaves must not take the answer from the others.
         return (await asyncio.shield(asked.answers)).get(key)
 
-    async def _run(self, asked: _Round[Answer]) -> None:
+    async def _run(self, asked: _Round[Answer], before: asyncio.Task[None] | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait([before], timeout=_BEHIND_S)
         if self._round is asked:
             self._round = None
         try:
@@ -52,3 +60,5 @@ class Gathering(Generic[Answer]):
             asked.answers.exception()  # all of them may have left
         else:
             asked.answers.set_result(answers)
+        if self._newest is asyncio.current_task():
+            self._newest = None
