@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from coscribe.core.intake import Limits
-from coscribe.core.title import SEARCHED, title_of
 from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Document, Place
-from coscribe.ports import DocumentChanges
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.means import Means
@@ -20,6 +17,7 @@ from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.room import Owner, Room
 from coscribe.rooms.saving import Saved
+from coscribe.rooms.titles import Titles
 from coscribe.rooms.turns import Turns
 from coscribe.rooms.workshop import Workshop
 
@@ -84,7 +82,6 @@ class Registry:
         self._workshop = Workshop(watch)
         self._held: dict[str, Held] = {}
         self._loading: dict[str, asyncio.Task[Held]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._suspects: dict[str, None] = {}
         # Since when nothing is stored, by the loop's clock; None while all is well.
         self._failing_since: float | None = None
@@ -92,7 +89,8 @@ class Registry:
         # Rooms that ended since somebody took out the garbage: their parts refer to each other.
         self.let_go = 0
         means = Means(self._recorder, storage.log, self._workshop, self.turns)
-        owner = Owner(self._failed, self._forget, self._paused, self._saved, hub.publish)
+        self._titles = Titles(storage.documents, self._title_failed)
+        owner = Owner(self._failed, self._forget, self._titles.follow, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
         # Opens a document that is none. Raises Unavailable.
         self.rehearse = self._opener.rehearse
@@ -101,6 +99,7 @@ class Registry:
         """Begin to record."""
         self._recorder.start()
         self._compactor.start()
+        self._titles.start()
 
     async def close(self) -> None:
         """End every session (1012: come back), commit what was accepted, stop."""
@@ -118,9 +117,7 @@ class Registry:
             room.close(1012, "The server is restarting.")
         await self._workshop.close()
         await self._compactor.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._titles.close()
 
     @property
     def rooms(self) -> Collection[Room]:
@@ -194,7 +191,7 @@ class Registry:
         if opened.room.seq and not opened.title_by_hand:
             # The last stop may have come between a change and its title; a new document has one before its text.
             opened.room.derived_title = opened.room.title
-            self._paused(opened.room)
+            self._titles.follow(opened.room)
         self._compactor.rest(Place(document.id, opened.room.generation), opened.room.seq, opened.tail)
         return held
 
@@ -275,27 +272,8 @@ class Registry:
     def _snapshot_failed(self, document_id: str, error: Exception) -> None:
         self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))
 
-    def _paused(self, room: Room) -> None:
-        title = title_of(room.head_text(SEARCHED))
-        if title != room.derived_title:
-            room.derived_title = title
-            self._spawn(self._retitle(room, title))
-
-    async def _retitle(self, room: Room, title: str) -> None:
-        changes = DocumentChanges(title=title, title_by_hand=False)
-        try:
-            changed = await self._storage.documents.change(room.document_id, changes, None, datetime.now(UTC))
-        except CoscribeError as error:
-            self._watch("title_failed", document_id=room.document_id, reason=str(error))
-            room.derived_title = None  # tried again when the next change is stored
-            return
-        if changed is not None:
-            room.retitle(changed[0].title)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _title_failed(self, document_id: str, reason: str) -> None:
+        self._watch("title_failed", document_id=document_id, reason=reason)
 
 
 def _unforeseen(error: Exception) -> Exception | None:
