@@ -53,7 +53,7 @@ async def write(room: Room, text: str) -> None:
 
 async def titled(documents: Watched, document: Document, title: str) -> None:
     async with asyncio.timeout(_WITHIN_S):
-        while (found := await documents.get(document.id)) is None or found.title != title:
+        while (found := await documents.get(document.id)) is None or found.title != title:  # noqa: ASYNC110 - a row
             await asyncio.sleep(0)
 
 
