@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.twins import Twins
 from tests.support.people import ANN, BEN
-from tests.support.wire_bytes import deletes, framed, item, one, place, presence, string, typed, uint, update
+from tests.support.wire_bytes import deletes, framed, item, one, place, presence, string, structs, typed, uint, update
 
 from coscribe.core.replica import Replica
 from coscribe.core.update import MAX_CLOCK
@@ -131,6 +131,63 @@ def test_a_word_grows_by_the_letters_behind_it_and_ends_where_the_place_is_anoth
     between = one(5, 7, typed("st", after=(5, 5), before=(5, 6)))
     assert entries(twins) == [letter(3, "word")[3:], between]
     assert twins.express.exchange.intake.replica.text == "hi!worstd"
+
+
+def test_what_a_session_does_between_two_letters_ends_the_run(twins: Twins) -> None:
+    """A history that showed a word with the letter that was taken back would show what never stood there."""
+    gone = framed(2, update([], [deletes(5, (5, 1))]))
+    twins.hear("ann", letter(3, "w"), letter(4, "o"), letter(5, "r"), gone, letter(6, "k"))
+    twins.turn()
+    assert entries(twins) == [letter(3, "wor")[3:], gone[3:], letter(6, "k")[3:]]
+    several = framed(2, update([], [deletes(5, (0, 1), (2, 1))]))  # which goes the ordinary way
+    twins.hear("ann", letter(7), several, letter(8))
+    twins.turn()
+    assert entries(twins)[3:] == [letter(7)[3:], several[3:], letter(8)[3:]]
+
+
+def test_two_windows_of_one_person_under_one_id_share_no_run(twins: Twins) -> None:
+    twins.join("copy", ANN)
+    twins.hear("copy", letter(3, "ab"))
+    twins.hear("ann", letter(5))
+    twins.hear("copy", letter(6))
+    twins.hear("ann", letter(7))
+    twins.turn()
+    assert entries(twins) == [letter(3, "ab")[3:], letter(5)[3:], letter(6)[3:], letter(7)[3:]]
+
+
+def test_a_refused_right_origin_is_no_ground_for_the_next_letter(twins: Twins) -> None:
+    """Of what was refused nothing may be expected again: this letter without its right origin is no update."""
+    right, unknown = (5, 1), (2**53, 0)
+    twins.hear("ann", framed(2, one(5, 3, typed("a", after=(5, 0), before=right))))
+    twins.hear("ann", framed(2, one(5, 4, typed("b", after=(5, 3), before=unknown))))
+    twins.hear("ann", framed(2, one(5, 4, typed("b", after=(5, 3), before=right))))
+    twins.hear("ann", framed(2, one(5, 5, b"\xc4" + place(5, 4) + string("c"))))
+    told = twins.turn()
+    assert not twins.express.has_failed
+    assert [frame[0] for frame in told["ann"]][:1] == [0x73]
+    assert twins.express.sessions["ann"].outbox.closing is not None
+    assert twins.express.exchange.intake.replica.text == "habi!"
+
+
+def test_a_run_has_one_right_origin(twins: Twins) -> None:
+    """A string before another character was refused for what it deletes; it lends its place to no letter."""
+    refused = update([structs(5, 4, typed("b", after=(5, 3), before=(5, 0)))], [deletes(5, (2**31, 1))])
+    twins.hear("ann", framed(2, one(5, 3, typed("a", after=(5, 0), before=(5, 1)))), framed(2, refused))
+    for clock, right in ((4, (5, 1)), (5, (5, 0)), (6, (5, 1))):
+        twins.hear("ann", framed(2, one(5, clock, typed("x", after=(5, clock - 1), before=right))))
+    twins.turn()
+
+
+def test_a_full_room_takes_no_letter_more_and_keeps_the_run(twins: Twins) -> None:
+    small = Twins(document_bytes=4)
+    small.join("ann", ANN)
+    small.hear("ann", HI)
+    small.turn()
+    small.hear("ann", letter(2), letter(3), framed(2, one(5, 4, typed("xyz", after=(5, 3)))), letter(4))
+    small.turn()
+    small.hear("ann", letter(5), letter(6))
+    small.turn()
+    assert [entry[-3:-1] for entry in small.express.stored][1] == b"xx"
 
 
 def test_a_letter_behind_characters_of_several_bytes_has_its_own(twins: Twins) -> None:

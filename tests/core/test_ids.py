@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections import Counter
+
+import pytest
 
 from coscribe.model import new_id
 
@@ -16,3 +19,10 @@ def test_ids_have_22_letters_and_digits_each_as_often_as_another() -> None:
     assert len(counts) == 62
     # 7,097 of each in the mean, 84 more or less: what lies 8 times as far away comes once in 10**13 runs.
     assert all(abs(count - 7_097) < 8 * 84 for count in counts.values())
+
+
+def test_what_would_come_too_often_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [b"\xff" * 32, b"\x00" * 21 + b"\xf8" * 11, b"\x00" * 22 + b"\xf8" * 10]
+    monkeypatch.setattr(secrets, "token_bytes", lambda count: drawn.pop(0))
+    assert new_id() == "a" * 22
+    assert not drawn

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.support.people import a_session, an_exchange, commit, joined, weigh
+from tests.support.people import BEN, a_session, an_exchange, commit, joined, weigh
 from tests.support.wire_bytes import framed, one, typed
 
+from coscribe.core.exchange import Exchange
 from coscribe.core.line_ends import line_ends
 from coscribe.core.splices import apply
 
@@ -50,3 +51,31 @@ def test_a_large_paste_from_windows_reads_as_lines() -> None:
     commit(exchange)
     assert str(exchange.intake.text) == "a line of a file\n" * 40_000
     assert max(map(len, ben.outbox.take())) < 300_000
+
+
+def test_a_cr_among_more_than_one_transaction_takes_in_waits_for_all_of_them() -> None:
+    """D3: an edit of the server's own between them took the place of an update that waits, and acked it unsaved."""
+    exchange = an_exchange()
+    ann, ben = joined(exchange, a_session("ann", ours=False)), joined(exchange, a_session("ben", BEN))
+    exchange.receive(ann, framed(2, one(5, 0, typed("a\r\n"))))
+    for clock in range(150):
+        exchange.receive(ben, framed(2, one(6, clock, typed("é", after=(6, clock - 1) if clock else None))))
+    exchange.flush(0.0)  # as a turn that is used up by the first hundred
+    commit_applied(exchange)
+    assert all(frame[0] != 0x71 for frame in ben.outbox.take())  # the last of them waits
+    assert exchange.is_dirty
+    exchange.receive(ben, framed(2, one(6, 150, typed("!", after=(6, 149)))))
+    exchange.receive(ben, framed(2, one(6, 151, typed("?", after=(6, 150)))))
+    commit(exchange)
+    text = exchange.intake.replica.text
+    assert "\r" not in text
+    assert text.endswith("é!?") or text.endswith("a\n")
+    assert str(exchange.intake.text) == text
+    assert exchange.intake.replica.clocks == exchange.intake.replica.engine_clocks()
+    assert ben.outbox.take()[-1][:3] == b"\x71\x98\x01"
+
+
+def commit_applied(exchange: Exchange) -> None:
+    """Make durable what is applied, and apply nothing more."""
+    exchange.intake.take()
+    exchange.acknowledge(exchange.intake.committed(exchange.intake.seq + 1))

@@ -1,11 +1,13 @@
 """Two live documents that hear the same: one has its express way, the other takes every frame the ordinary way.
 
-Letters that go on are one entry of the log by the express way and several by the ordinary one: entries and what counts
-them are compared by what each session has brought in each batch, and by the text that the log has after it.
+Letters that go on are one entry of the log by the express way and several by the ordinary one: what each session has
+brought in each batch is compared letter by letter, and the text that the log has after it. What counts entries is held
+against the log of the same twin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +18,13 @@ from tests.support.people import NOW, ROOM, a_session
 from coscribe.core.exchange import Exchange
 from coscribe.core.express import Express
 from coscribe.core.intake import Batch, Intake, Limits
+from coscribe.core.joining import _text
 from coscribe.core.lib0 import read_uint
+from coscribe.core.pieces import Struct, StructWalk
 from coscribe.core.protocol import AwarenessUpdate, decode
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.session import Session
-from coscribe.core.update import Span, scan
+from coscribe.core.update import scan
 from coscribe.errors import Malformed
 from coscribe.model import Principal, Role
 
@@ -76,7 +80,10 @@ class Twin:
     def begin_commit(self) -> None:
         """Hand what is pending to the log."""
         if not self.exchange.intake.is_taken:
-            for batch in self.exchange.intake.take():
+            batches = self.exchange.intake.take()
+            payloads = [entry.payload for batch in batches for entry in batch.entries]
+            assert self.exchange.intake.unsaved_bytes >= sum(map(len, payloads))
+            for batch in batches:
                 text = "" if self.has_failed else self._follow(batch)
                 self.log.append((_by_session(batch), [author.id for author in batch.authors], batch.client_ids, text))
 
@@ -103,6 +110,7 @@ class Twin:
             "size": intake.replica.size,
             "tickets": (intake.is_settled, intake.sealed == intake.tickets, str(intake.text)),
             "unsaved": (intake.unsaved_bytes == 0, intake._held_bytes == 0, intake.is_full),
+            "seq": intake.seq <= len(self.stored),
             "owners": intake._owners,
             "foreign": intake.foreign,
             "awareness": exchange.awareness.states(),
@@ -114,17 +122,28 @@ class Twin:
         }
 
 
-def _by_session(batch: Batch) -> dict[str, tuple[list[Span], list[Span], int]]:
-    """What each session has brought: its spans, those that follow one another as one; its deletions; bytes of text."""
-    brought: dict[str, tuple[list[Span], list[Span], int]] = {}
+def _by_session(batch: Batch) -> dict[str, list[object]]:
+    """What each session has brought, in its order: by whom, when, letters with their places, and deletions."""
+    brought: dict[str, list[object]] = {}
     for entry in batch.entries:
-        found = scan(entry.payload)
-        spans, deletes, size = brought.get(entry.session_id, ([], [], 0))
-        for span in found.structs:
-            goes_on = bool(spans) and (spans[-1].client, spans[-1].end) == (span.client, span.start)
-            spans.append(Span(span.client, spans.pop().start, span.end) if goes_on else span)
-        brought[entry.session_id] = spans, [*deletes, *found.deletes], size + found.inserted_bytes
+        walk = StructWalk(entry.payload)
+        walk.structs()
+        units = [unit for client, found in walk.found.items() for struct in found for unit in _units(client, struct)]
+        told = [(entry.principal_id, entry.at, unit) for unit in units]
+        brought.setdefault(entry.session_id, []).extend([*told, *scan(entry.payload).deletes])
     return brought
+
+
+def _units(client: int, struct: Struct) -> Iterator[object]:
+    """A struct as the items that Yjs would cut it into; what is no text of ASCII, as it is."""
+    text = _text(struct.raw)
+    if text is None or not text.content.isascii():
+        yield client, struct.clock, struct.raw
+        return
+    root = b"" if text.origin or text.right_origin else text.head
+    for at, letter in enumerate(text.content):
+        origin = (client, struct.clock + at - 1) if at else text.origin
+        yield client, struct.clock + at, origin, text.right_origin, b"" if at else root, letter
 
 
 def _session(session: Session) -> tuple[object, ...]:

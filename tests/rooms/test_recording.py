@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Sequence
 
@@ -382,3 +383,41 @@ def test_what_a_room_gave_up_counts_no_more_against_what_all_may_hold() -> None:
     intake.abandon()
     intake.close()
     assert unsaved.bytes == 0
+
+
+class BusyRoom(PatientRoom):
+    """A room with something new as often as it is asked; it notes when."""
+
+    def __init__(self, append: Append) -> None:
+        super().__init__(append)
+        self.asked_at: list[float] = []
+
+    def take_append(self) -> Append | None:
+        self.asked_at.append(asyncio.get_running_loop().time())
+        return self._append
+
+    @property
+    def has_more(self) -> bool:
+        return len(self.asked_at) < 6
+
+    def committed(self, appended: Appended) -> None:
+        del appended
+
+
+@pytest.mark.parametrize(("tick_s", "beat_s"), [(0.0, 0.015), (0.002, 0.008), (0.1, 0.075)])
+async def test_commits_have_a_beat_and_where_rooms_flush_at_a_tick_a_shorter_one_than_that(
+    building: Building, tick_s: float, beat_s: float
+) -> None:
+    document = await building.document()
+    recorder = Recorder(building.log, lambda _: None, lambda *_: None, lambda: tick_s)
+    recorder.start()
+    entry = NewEntry(ANN.id, "s", NOW, HI)
+    room = BusyRoom(Append(document.id, document.generation, (entry,), (), ()))
+    recorder.submit(room)
+    await recorder.settled(document.id)
+    await recorder.close(1.0)
+    beats = [after - before for before, after in itertools.pairwise(room.asked_at)]
+    assert len(beats) >= 5
+    assert min(beats) > beat_s - 0.001
+    if tick_s > beat_s:
+        assert min(beats) < tick_s  # else what a tick brings would wait for the next

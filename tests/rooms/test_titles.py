@@ -16,21 +16,32 @@ from coscribe.model import Activity, Document, NewActivity
 from coscribe.ports import DocumentChanges
 from coscribe.rooms.room import Room
 from coscribe.storage.documents import SqlDocuments
+from coscribe.storage.engine import Database
 
 _WITHIN_S = 20
 
 
 class Watched(SqlDocuments):
-    """The real documents; it sees how many changes are on their way, and loses the first of one document."""
+    """The real documents; it sees how many changes are on their way, and loses the first of one document.
+
+    That one comes to `arrived`, and goes on once it is let.
+    """
 
     most = now = 0
     unlucky = ""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.arrived, self.open = asyncio.Event(), asyncio.Event()
+        self.open.set()
 
     async def change(
         self, document_id: str, changes: DocumentChanges, activity: NewActivity | None, at: datetime
     ) -> tuple[Document, Activity | None] | None:
         if document_id == self.unlucky:
             self.unlucky = ""
+            self.arrived.set()
+            await self.open.wait()
             raise OSError("the line is cut")
         self.now += 1
         self.most = max(self.most, self.now)
@@ -75,6 +86,24 @@ async def test_one_that_cannot_be_stored_is_told_of_and_tried_again(building: Bu
         await write(one, "# One\n")
         await write(other, "# Other\n")
         await titled(documents, second, "Other")
-        assert ("title_failed", {"document_id": first.id, "reason": "the line is cut"}) in building.told
+        [told] = [fields for event, fields in building.told if event == "title_failed"]
+        assert (told["document_id"], told["reason"]) == (first.id, "the line is cut")
+        assert isinstance(told["exc_info"], OSError)  # none of our own: its traceback is wanted
         await write(one, "# One\nand more\n")
         await titled(documents, first, "One")
+
+
+async def test_a_newer_title_waits_behind_one_that_cannot_be_stored(building: Building, documents: Watched) -> None:
+    document = await stored(building.database, title_by_hand=False)
+    documents.unlucky = document.id
+    documents.open.clear()
+    async with building.registry.hold(document) as room:
+        await write(room, "# One\n")
+        await documents.arrived.wait()
+        await room.edit(ANN, lambda _: [Splice(0, 5, "# Two")])
+        async with asyncio.timeout(_WITHIN_S):
+            while room.derived_title != "Two":  # noqa: ASYNC110 - a second after the commit
+                await asyncio.sleep(0)
+        documents.open.set()
+        await titled(documents, document, "Two")
+        assert room.title == "Two"

@@ -52,11 +52,13 @@ class Admission:
 
     def step(self) -> bool:
         """Take in the next piece, then mend line ends; False when all is done. Raises EngineFailed, UpdateRefused."""
-        if not self._pieces:
-            return self._has_cr and self._exchange.normalise()
-        piece = self._pieces.popleft()
+        if not (self._pieces or self._has_cr):
+            return False
         exchange, load = self._exchange, self._load
         exchange.flush()
+        if not self._pieces:
+            return exchange.normalise()
+        piece = self._pieces.popleft()
         replica = exchange.intake.replica
         item = Accepted(piece, scan(piece), load.author, load.session_id, load.is_live)
         first = repeated(item.scan, replica.clocks)

@@ -73,6 +73,8 @@ class Exchange:
         self._is_releasing = False
         # Whether something was applied that others' updates may have waited for.
         self._has_news = False
+        # Whether a CR was applied that is still to be made LF.
+        self._has_cr = False
         # Whether an update was refused since more waits for the disk than the room may keep.
         self._turned_away = False
         self.answers = Answers(intake, self.awareness)
@@ -113,6 +115,7 @@ class Exchange:
         match session.receive(frame):
             case Offered() as offer:
                 self._owed[session.id] = session
+                self.express.interrupt(session.id)
                 self._offer(session, offer)
             case Present(entries):
                 self._present(session, entries)
@@ -261,8 +264,11 @@ class Exchange:
             if accepted:
                 self.audience.deliver_together(accepted, self.intake.replica.told)
                 self.intake.replica.forget_told()
-            while any(item.scan.has_cr for item in accepted) and self.normalise():
-                pass
+            self._has_cr |= any(item.scan.has_cr for item in accepted)
+            if not self.intake.has_accepted:
+                while self._has_cr and self.normalise():
+                    pass
+                self._has_cr = False
             self._has_news = False
             self._release_held()
             self.intake.release()

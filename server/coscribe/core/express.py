@@ -25,7 +25,7 @@ _KINDS = frozenset((_STRING, _STRING | _ORIGIN, _STRING | _RIGHT_ORIGIN, _STRING
 # Bytes that begin a character beyond 16 bits: where there may be pairs, the ordinary way looks for cuts.
 _BEYOND = frozenset(range(0xF0, 0x100))
 _SPACE, _DELETE_KEY = 0x20, 0x7F
-# Letters that go on in one turn of the loop become one update, whose length is still one byte.
+# Letters that go on until they are applied become one update, whose length is still one byte.
 _MOST_LETTERS = 100
 # What an update needs was looked at here; nobody asks for it later.
 _NEEDS: dict[int, int] = {}
@@ -36,13 +36,13 @@ _new = tuple.__new__
 class Hand:
     """One client's typing in a session: how its frames begin, and what its next letter's update will look like."""
 
-    __slots__ = ("client", "clock", "head", "id", "info", "is_going_on", "letter", "right", "run", "ticket")
+    __slots__ = ("client", "clock", "head", "id", "info", "is_going_on", "letter", "right", "ticket")
 
     def __init__(self, client: int, encoded: bytes) -> None:
         self.client = client
         self.id = encoded
         self.head = _INSERT + encoded
-        # The right origin of the last string, which is here: the next one mostly has the same.
+        # The right origin of the last string that was plainly right: the next one mostly has the same.
         self.right = b""
         # The clock of the next letter, and its update up to its text, where it stands behind the last one.
         self.clock = -1
@@ -50,8 +50,7 @@ class Hand:
         self.letter = b""
         # Whether the last string stands behind this client's one before: the engine joins them.
         self.is_going_on = False
-        # The update of the last letters with the ticket it was admitted with, as long as nothing else came between.
-        self.run: Accepted | None = None
+        # With which ticket the last string was admitted; 0 where its session has deleted something since.
         self.ticket = 0
 
     def expect(self, clock: int, last: int) -> None:
@@ -61,6 +60,9 @@ class Hand:
             self.letter = b""
             return
         right = self.right if self.info & _RIGHT_ORIGIN else b""
+        if self.info & _RIGHT_ORIGIN and not right:
+            self.letter = b""
+            return
         self.letter = b"%b%b%c%b%b%b" % (self.head, write_uint(clock), self.info, self.id, write_uint(last), right)
 
 
@@ -96,6 +98,12 @@ class Express:
         self._hands.pop(session_id, None)
         self.carets.pop(session_id, None)
 
+    def interrupt(self, session_id: str) -> None:
+        """The session has done something else: its next letter is an update of its own, behind that."""
+        hand = self._hands.get(session_id)
+        if hand is not None:
+            hand.ticket = 0
+
     def _hand(self, session: Session, frame: bytes) -> Hand | None:
         """The hand of a session that inserts; None where the client id is not, or not yet, its principal's."""
         if not frame.startswith(_INSERT, 3):
@@ -117,35 +125,39 @@ class Express:
             return False
         if hand is None or not frame.startswith(hand.head, 3):
             found = self._delete(frame) if frame.startswith(_DELETE, 3) else None
-            return found is not None and self._admit(session, frame, found, 1) is not None
+            self.interrupt(session.id)
+            return found is not None and self._admit(session, frame, found, 1)
         found = self._letter(hand, frame)
         if found is not None and self._goes_on(session, hand, frame):
             return True
         found = found or self._string(hand, frame)
-        hand.run = self._admit(session, frame, found, 0 if hand.is_going_on else 1) if found is not None else None
+        if found is None or not self._admit(session, frame, found, 0 if hand.is_going_on else 1):
+            hand.ticket = 0
+            return False
         hand.ticket = intake.tickets
-        return hand.run is not None
+        return True
 
-    def _admit(self, session: Session, frame: bytes, found: Scan, fragments: int) -> Accepted | None:
-        """Admit an update; None, and nothing has happened, where there is no room for it."""
+    def _admit(self, session: Session, frame: bytes, found: Scan, fragments: int) -> bool:
+        """Admit an update; False, and nothing has happened, where there is no room for it."""
         intake = self._intake
         if not intake.has_room(found[3]):
-            return None
+            return False
         item = _new(Accepted, (frame[3:], found, session.principal, session.id, True))
         sealed = intake.sealed
         intake.admit(item, fragments)
         session.accepted(intake.tickets, sealed)
-        return item
+        return True
 
     def _goes_on(self, session: Session, hand: Hand, frame: bytes) -> bool:
         """Put one more letter into its author's last update, where that is not applied yet.
 
         It is what a merge of both would be: the same item of the same author, of the same turn of the loop.
         """
-        intake, run = self._intake, hand.run
+        intake = self._intake
         sealed = intake.sealed
-        if run is None or hand.ticket <= sealed or not intake.has_room(1):
+        if hand.ticket <= sealed or not intake.has_room(1):
             return False
+        run = intake.waiting(hand.ticket)
         update, [(client, start, end)] = run[0], run[1][0]
         size = end - start
         if size != run[1][3] or size >= _MOST_LETTERS:
@@ -154,8 +166,7 @@ class Express:
         at = len(update) - size - 2
         longer = b"%b%c%b%b" % (update[:at], size + 1, update[at + 1 : -1], frame[-2:])
         found = _new(Scan, ((_new(Span, (client, start, end + 1)),), (), _NEEDS, size + 1, False, 1, (), 0))
-        hand.run = _new(Accepted, (longer, found, session.principal, session.id, True))
-        intake.extend(hand.ticket, hand.run)
+        intake.extend(hand.ticket, _new(Accepted, (longer, found, session.principal, session.id, True)))
         session.accepted(intake.tickets, sealed)
         return True
 
@@ -185,11 +196,15 @@ class Express:
             return None
         last = hand.id + write_uint(clock - 1) if clock and info & _ORIGIN else b""
         hand.is_going_on = bool(last) and frame.startswith(last, pos + 1)
-        pos = _behind_origins(clocks, hand, frame, pos)
+        start, pos = _behind_origins(clocks, hand, frame, pos)
+        right = frame[start:pos]
         raw = frame[pos + 1 : -1]
         end = clock + _units(raw)
         if not pos or len(raw) != frame[pos] or frame[-1] or clock == end or end >= MAX_CLOCK:
             return None
+        # Only now that all of it is plainly right: of what is refused nothing may be expected again.
+        if info & _RIGHT_ORIGIN:
+            hand.right = right
         hand.info = _STRING | _ORIGIN | info & _RIGHT_ORIGIN
         hand.expect(end, end - 1)
         return _new(Scan, ((_new(Span, (client, clock, end)),), (), _NEEDS, len(raw), False, 1, (), 0))
@@ -207,21 +222,22 @@ class Express:
         return Scan((), (Span(client, clock, end),), {}, 0, has_cr=False, things=1)
 
 
-def _behind_origins(clocks: dict[int, int], hand: Hand, frame: bytes, pos: int) -> int:
-    """Where the content of the item at `pos` begins; 0 where it names something that is not here."""
+def _behind_origins(clocks: dict[int, int], hand: Hand, frame: bytes, pos: int) -> tuple[int, int]:
+    """Where the right origin of the item at `pos` would begin, and where its content does.
+
+    The second is 0 where the item names something that is not here.
+    """
     info = frame[pos]
     pos += 1
     if info == _STRING:
-        return pos + len(_ROOT) if frame.startswith(_ROOT, pos) else 0
+        return pos, pos + len(_ROOT) if frame.startswith(_ROOT, pos) else 0
     if info & _ORIGIN:
         pos = _known(clocks, frame, pos)
-    if info & _RIGHT_ORIGIN and pos:
-        start = pos
-        if hand.right and frame.startswith(hand.right, pos):
-            return pos + len(hand.right)
-        pos = _known(clocks, frame, pos)
-        hand.right = frame[start:pos] if pos else b""
-    return pos
+    if not (info & _RIGHT_ORIGIN and pos):
+        return pos, pos
+    if hand.right and frame.startswith(hand.right, pos):
+        return pos, pos + len(hand.right)
+    return pos, _known(clocks, frame, pos)
 
 
 def _known(clocks: dict[int, int], frame: bytes, pos: int) -> int:

@@ -214,11 +214,12 @@ class Intake:
         self._count(item, fragments)
         self._accepted.append(item)
 
-    def extend(self, ticket: int, item: Accepted) -> None:
-        """Put an update that holds a letter more in the place of the one that was admitted with this ticket.
+    def waiting(self, ticket: int) -> Accepted:
+        """The update that was admitted with a ticket above `sealed`, and so is not applied yet."""
+        return self._accepted[ticket - self.sealed - 1]
 
-        That one must not be applied yet: its ticket is above `sealed`.
-        """
+    def extend(self, ticket: int, item: Accepted) -> None:
+        """Put an update that holds a letter more in the place of the one that is `waiting` under this ticket."""
         self.replica.admit(item.scan)
         self._accepted[ticket - self.sealed - 1] = item
         self._hold_bytes(1, 1)
@@ -286,7 +287,8 @@ class Intake:
         return accepted
 
     def apply_if_new(self, item: Accepted) -> bool:
-        """Apply an update that may hold nothing new, which only the engine can tell; nothing may be accepted before."""
+        """Apply an update that may hold nothing new, which only the engine can tell."""
+        self._require_applied()
         delta = self.replica.apply([item.update])
         if not (self.replica.changed or self.news(item.scan)):
             return False
@@ -305,12 +307,18 @@ class Intake:
 
     def write(self, author: Principal, splices: Sequence[Splice], session_id: str) -> Accepted:
         """Change the text in the author's name by the room's own replica. Raises EngineFailed."""
+        self._require_applied()
         update, delta = self.replica.edit(splices)
         item = Accepted(update, scan(update), author, session_id)
         self.replica.pairs.note(item.scan)
         self._count(item, item.scan.things)
         self._queue([item], delta)
         return item
+
+    def _require_applied(self) -> None:
+        """What is applied alone must not overtake what was accepted before: tickets and clocks would be another's."""
+        if self._accepted:
+            raise RuntimeError("what was accepted is to be applied first")
 
     def _queue(self, accepted: Sequence[Accepted], delta: Delta) -> None:
         now = self.now()

@@ -209,8 +209,8 @@ class Session:
     def accepted(self, ticket: int, sealed: int) -> None:
         """Note an update frame that was accepted as it came.
 
-        Frames of one turn of the loop share a slot: they become durable together. `sealed` is the last ticket of the
-        turns before, whose frames must not wait for this one.
+        Frames that wait to be applied share a slot: they are acked once the last of them is durable. `sealed` is the
+        last ticket that was applied, whose frames must not wait for this one.
         """
         number, ledger = self._next(), self._ledger
         if ledger and (last := ledger[-1].ticket) is not None and last > sealed:

@@ -89,7 +89,7 @@ class Registry:
         # Rooms that ended since somebody took out the garbage: their parts refer to each other.
         self.let_go = 0
         means = Means(self._recorder, storage.log, self._workshop, self.turns)
-        self._titles = Titles(storage.documents, self._title_failed)
+        self._titles = Titles(storage.documents, self.live, self._title_failed)
         owner = Owner(self._failed, self._forget, self._titles.follow, self._saved, hub.publish)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
         # Opens a document that is none. Raises Unavailable.
@@ -272,8 +272,8 @@ class Registry:
     def _snapshot_failed(self, document_id: str, error: Exception) -> None:
         self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))
 
-    def _title_failed(self, document_id: str, reason: str) -> None:
-        self._watch("title_failed", document_id=document_id, reason=reason)
+    def _title_failed(self, document_id: str, error: Exception) -> None:
+        self._watch("title_failed", document_id=document_id, reason=cause_of(error), exc_info=_unforeseen(error))
 
 
 def _unforeseen(error: Exception) -> Exception | None:

@@ -148,6 +148,11 @@ class Room:
         return self._exchange.express.take
 
     @property
+    def tickets(self) -> int:
+        """How many updates were accepted; a letter that goes on with the last is none of its own."""
+        return self._exchange.intake.tickets
+
+    @property
     def cost(self) -> float:
         """What an update of this room counts as, in ordinary messages."""
         return self._strain.cost
@@ -169,7 +174,7 @@ class Room:
         """
         if not self._life.is_open or session.outbox.closing is not None:
             return 1.0
-        was_ours, tickets = session.is_ours, self._exchange.intake.tickets
+        was_ours, tickets = session.is_ours, self.tickets
         if self._take(session, frame):
             if self._exchange.is_dirty:
                 self._soon()
@@ -177,7 +182,7 @@ class Room:
             if session.is_ours and not was_ours:
                 self._greet(session)
             self._changed()
-        return self._strain.cost if self._exchange.intake.tickets > tickets else 1.0
+        return self._strain.cost if self.tickets > tickets else 1.0
 
     def _take(self, session: Session, frame: bytes) -> bool:
         """Let the exchange take a frame; True where a flush is all that is left to do."""

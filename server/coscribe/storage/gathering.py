@@ -1,6 +1,7 @@
 """Questions that come together, asked as one: a thousand people who come at once are a handful of queries.
 
-What comes while one query is on its way goes into the next. Each costs 0.6 ms, whatever it asks for.
+What comes while one query is on its way goes into the next: one costs 0.6 ms, whatever it asks for. An error is for all
+who asked together.
 """
 
 from __future__ import annotations
