@@ -59,6 +59,7 @@ async def _enter(
     """Find the caller's seat in the document's room and hand the socket over to it."""
     seat = _Seat(wiring, wiring.gates.socket(connection, caller), connection)
     try:
+        changes = wiring.access.changes
         # What may not be entered does not exist (docs/protocol.md: 4403 is for access that was lost).
         document, role = await wiring.access.enter(document_id, caller)
         seat.held = await wiring.registry.acquire(document)
@@ -68,9 +69,10 @@ async def _enter(
         link_id = caller.link.id if caller.link is not None else None
         session = seat.session = Session(new_id(), caller.actor, role, outbox, link_id, refused=wiring.count_refusal)
         room.join(session)
-        # What was taken away while the room was loading met no session: ask again now that there is one.
-        _, role = await wiring.access.enter(document_id, caller)
-        room.set_role(session, role)
+        # What was taken away meanwhile met no session: ask again now that there is one.
+        if wiring.access.changes != changes:
+            _, role = await wiring.access.enter(document_id, caller)
+            room.set_role(session, role)
     except BaseException:
         seat.leave()
         raise

@@ -88,6 +88,8 @@ class Registry:
         self._closing = False
         # Rooms that ended since somebody took out the garbage: their parts refer to each other.
         self.let_go = 0
+        # How often a document was taken from everybody.
+        self.drops = 0
         means = Means(self._recorder, storage.log, self._workshop, self.turns)
         self._titles = Titles(storage.documents, self.live, self._title_failed)
         owner = Owner(self._failed, self._forget, self._titles.follow, self._saved, hub.publish)
@@ -218,6 +220,7 @@ class Registry:
 
     async def drop(self, document_id: str, *, code: int, reason: str) -> None:
         """End a document's sessions and its room; returns when what it accepted is durable."""
+        self.drops += 1
         held = self._held.get(document_id)
         if held is not None:
             self._let_go(held)

@@ -59,6 +59,16 @@ class AccessService:
         self._documents = documents
         self._grants = grants
         self._registry = registry
+        self._reapplied = 0
+
+    @property
+    def changes(self) -> int:
+        """How often access was changed in this process.
+
+        Where it has risen since before somebody's role was asked for, and he was not here yet, it is to be asked again:
+        everything that is taken away is stored first, and then told to those who are here.
+        """
+        return self._reapplied + self._registry.drops
 
     async def role(self, document: Document, caller: Caller) -> Role | None:
         """The caller's role on the document, None when it does not exist for him."""
@@ -99,6 +109,7 @@ class AccessService:
 
     async def reapply(self, document: Document) -> None:
         """Give every open session and feed reader of the document the role that it has now; None closes it."""
+        self._reapplied += 1
         room = self._registry.live(document.id)
         if room is None or not (room.sessions or room.feed.readers):
             return
