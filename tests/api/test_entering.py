@@ -68,6 +68,10 @@ def meanwhile(wiring: Wiring, monkeypatch: pytest.MonkeyPatch, happens: Callable
     monkeypatch.setattr(wiring.registry, "acquire", and_then)
 
 
+def changing(wiring: Wiring, document: Document, access: Access) -> Callable[[], Any]:
+    return lambda: wiring.documents.change(document.id, OWNER, DocumentChanges(access=access))
+
+
 async def enter(wiring: Wiring, document: Document) -> Session:
     hand = Hand()
     connection = HTTPConnection({"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)})
@@ -79,10 +83,7 @@ async def enter(wiring: Wiring, document: Document) -> Session:
 async def test_access_that_is_restricted_meanwhile_lets_nobody_in(
     wiring: Wiring, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meanwhile(
-        wiring, monkeypatch,
-        lambda: wiring.documents.change(document.id, OWNER, DocumentChanges(access=Access.RESTRICTED)),
-    )  # fmt: skip
+    meanwhile(wiring, monkeypatch, changing(wiring, document, Access.RESTRICTED))
     with pytest.raises(NotFound):
         await enter(wiring, document)
 
@@ -90,10 +91,7 @@ async def test_access_that_is_restricted_meanwhile_lets_nobody_in(
 async def test_a_role_that_is_lowered_meanwhile_is_the_one_that_counts(
     wiring: Wiring, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meanwhile(
-        wiring, monkeypatch,
-        lambda: wiring.documents.change(document.id, OWNER, DocumentChanges(access=Access.VIEWER)),
-    )  # fmt: skip
+    meanwhile(wiring, monkeypatch, changing(wiring, document, Access.VIEWER))
     assert (await enter(wiring, document)).role is Role.VIEWER
 
 
