@@ -52,6 +52,19 @@ async def test_d2_an_entry_keeps_bytes_author_session_and_time(log: UpdateLog, d
     assert await log.read(document.id, 1, after=0) == [Entry(1, "né", "s9", after(0.000001), every_byte)]
 
 
+async def test_each_of_many_entries_keeps_its_own_author_session_and_time(log: UpdateLog, database: Database) -> None:
+    document = await stored(database)
+    by = [(who, session, after(late)) for who in ("ann", "né") for session in ("s1", "s2") for late in (0, 0.000001)]
+    given = [
+        an_entry(b"%d" % at, principal_id=who, session_id=session, at=when)
+        for at, (who, session, when) in enumerate(by)
+    ]
+
+    await log.append([Append(document.id, 1, tuple(given))])
+
+    assert [entry[1:] for entry in await log.read(document.id, 1, after=0)] == [tuple(entry) for entry in given]
+
+
 async def test_a_batch_is_answered_in_its_own_order(log: UpdateLog, database: Database) -> None:
     ids = sorted([(await stored(database)).id for _ in range(4)], reverse=True)
     await log.append([append_of(ids[1], b"x", b"y")])

@@ -31,6 +31,18 @@ def take(replica: Replica, *updates: bytes) -> None:
     replica.apply(updates)
 
 
+def test_whether_a_text_fits_is_told_to_the_byte(replica: Replica) -> None:
+    assert (replica.fits(1000), replica.fits(5), replica.fits(4)) == (True, True, False)
+    replica.edit([Splice(5, 0, "é")])
+    assert (replica.fits(7), replica.fits(6)) == (True, False)
+    take(replica, one(6, 0, typed("ab", after=(5, 4))))
+    assert (replica.fits(9), replica.fits(8)) == (True, False)
+    replica.edit([Splice(0, 8, "")])
+    assert replica.fits(0)
+    whole = Replica(2, state=one(5, 0, typed("hello")))
+    assert (whole.fits(5), whole.fits(4)) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("raw", "verdict"),
     [

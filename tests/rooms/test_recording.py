@@ -404,7 +404,7 @@ class BusyRoom(PatientRoom):
         del appended
 
 
-@pytest.mark.parametrize(("tick_s", "beat_s"), [(0.0, 0.025), (0.002, 0.008), (0.1, 0.075)])
+@pytest.mark.parametrize(("tick_s", "beat_s"), [(0.0, 0.04), (0.002, 0.008), (0.1, 0.075)])
 async def test_commits_have_a_beat_and_where_rooms_flush_at_a_tick_a_shorter_one_than_that(
     building: Building, tick_s: float, beat_s: float
 ) -> None:

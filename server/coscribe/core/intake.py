@@ -179,7 +179,7 @@ class Intake:
         limits = self._limits
         if self._held_bytes > limits.unsaved_bytes or (limits.unsaved is not None and limits.unsaved.is_full):
             return False
-        return self.replica.size + more_bytes <= limits.document_bytes
+        return self.replica.fits(limits.document_bytes - more_bytes)
 
     @property
     def is_full(self) -> bool:

@@ -7,16 +7,17 @@ everything it builds on is here. Text indexes of the engine are UTF-8 bytes; thi
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
+from types import TracebackType
 from typing import Any
 
-from pycrdt import Doc, Subscription, Text, TextEvent, TransactionEvent
+from pycrdt import Doc, Subscription, Text, TransactionEvent
 
 from coscribe.core.joining import MOST_JOINING, joined
 from coscribe.core.pairs import Pairs
 from coscribe.core.splices import Splice, coarsen
+from coscribe.core.units import utf8_length
 from coscribe.core.update import EMPTY_UPDATE, ROOT, Scan, scan, scan_state_vector
 from coscribe.errors import CoscribeError
 
@@ -52,17 +53,20 @@ class Replica:
         self._deltas: list[Delta] = []
         self._transactions: list[TransactionEvent] = []
         # Observers only append: reading or unobserving inside one deadlocks the engine.
-        text_seen = self._text.observe(_noting(self._deltas))
+        # pycrdt's own event makes a text and a transaction each time, which takes 20 us: this is the engine's.
+        text_seen: Subscription = self._text.integrated.observe(_noting(self._deltas))
         doc_seen = self._doc.observe(self._transactions.append)
         # The engine's closures hold the Doc and the Doc holds them, where no garbage collector sees it: without this
         # every replica of a text of 1 MB left 2 MB behind.
-        weakref.finalize(self, _unobserve, self._doc, self._text, doc_seen, text_seen).atexit = False
+        weakref.finalize(self, _unobserve, self._doc, doc_seen, text_seen).atexit = False
         self.client_id = client_id
         self.clocks: dict[int, int] = {}
         # Bytes of the updates it was made from.
         self.loaded_bytes = 0
         self.pairs = Pairs()
         self._size: int | None = None
+        # The text is no longer than it was when it was measured, and all bytes that came since.
+        self._most = 0
         if state is not None:
             self.load([state])
 
@@ -72,7 +76,8 @@ class Replica:
         `scans` are what the scanner found in them, where it has looked already.
         """
         found = tuple(scans) or tuple(map(scan, updates))
-        with self._transaction():
+        self._begin(sum(map(len, updates)))
+        with _GUARDED, self._doc.transaction():
             for update, one in zip(updates, found, strict=True):
                 self._doc.apply_update(joined(update) if one.joining_bytes > MOST_JOINING else update)
         self._deltas.clear()
@@ -114,20 +119,20 @@ class Replica:
             if end > clocks.get(client, 0):
                 clocks[client] = end
 
-    def apply(self, updates: Iterable[bytes]) -> Delta:
+    def apply(self, updates: Sequence[bytes]) -> Delta:
         """Apply updates in one transaction; gives the text's delta. Raises EngineFailed."""
-        with self._transaction():
+        self._begin(sum(map(len, updates)))
+        with _GUARDED, self._doc.transaction():
             for update in updates:
                 self._doc.apply_update(joined(update))
         return self._taken_delta()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _begin(self, more_bytes: int) -> None:
+        """A transaction follows, in which the text grows by so many bytes at most."""
         self._deltas.clear()
         self._transactions.clear()
         self._size = None
-        with _guarded(), self._doc.transaction():
-            yield
+        self._most += more_bytes
 
     def _taken_delta(self) -> Delta:
         delta = self._deltas[0] if self._deltas else []
@@ -156,7 +161,8 @@ class Replica:
         text = self.text
         splices = coarsen(text, splices, _MOST_PLACES)
         offsets = _byte_offsets(text, splices)
-        with self._transaction():
+        self._begin(sum(utf8_length(splice.insert) for splice in splices))
+        with _GUARDED, self._doc.transaction():
             # From the end backwards, so that earlier offsets stay true.
             for splice, (start, end) in zip(reversed(splices), reversed(offsets), strict=True):
                 if end > start:
@@ -174,9 +180,13 @@ class Replica:
     @property
     def size(self) -> int:
         """The text's length in UTF-8 bytes."""
-        if self._size is None:  # the engine takes 3 us for it, and every keystroke asks
-            self._size = len(self._text)
+        if self._size is None:
+            self._size = self._most = len(self._text)
         return self._size
+
+    def fits(self, most_bytes: int) -> bool:
+        """Whether the text has no more UTF-8 bytes; every keystroke asks, and the engine takes 20 us to measure it."""
+        return self._most <= most_bytes or self.size <= most_bytes
 
     def state_vector(self) -> bytes:
         """The encoded state vector of what was applied."""
@@ -187,22 +197,21 @@ class Replica:
 
         Raises EngineFailed.
         """
-        with _guarded():
+        with _GUARDED:
             return self._doc.get_update(state_vector)
 
 
-def _noting(deltas: list[Delta]) -> Callable[[TextEvent], None]:
+def _noting(deltas: list[Delta]) -> Callable[[Any], None]:
     """An observer that knows the list and not the replica, which could never be freed otherwise."""
 
-    def note(event: TextEvent) -> None:
-        # pycrdt's stub leaves out the attribute that its class documents.
-        deltas.append(event.delta)  # type: ignore[attr-defined]
+    def note(event: Any) -> None:
+        deltas.append(event.delta)
 
     return note
 
 
-def _unobserve(doc: Doc[Text], text: Text, doc_seen: Subscription, text_seen: Subscription) -> None:
-    text.unobserve(text_seen)
+def _unobserve(doc: Doc[Text], doc_seen: Subscription, text_seen: Subscription) -> None:
+    text_seen.drop()
     doc.unobserve(doc_seen)
 
 
@@ -219,15 +228,23 @@ def _byte_offsets(text: str, splices: Sequence[Splice]) -> list[tuple[int, int]]
     return offsets
 
 
-@contextmanager
-def _guarded() -> Iterator[None]:
+class _Guarded:
     """The one door to the engine: whatever it raises comes out as EngineFailed."""
-    try:
-        yield
-    except Exception as error:
-        raise EngineFailed(f"the CRDT engine refused: {error}") from error
-    except BaseException as error:
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if isinstance(error, Exception):
+            raise EngineFailed(f"the CRDT engine refused: {error}") from error
         # pyo3's PanicException derives from BaseException; anything else of that rank is not ours to keep.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise EngineFailed(f"the CRDT engine panicked: {error}") from error
+        if type(error).__name__ == "PanicException":
+            raise EngineFailed(f"the CRDT engine panicked: {error}") from error
+
+
+# One for all, and no generator: each keystroke passes here.
+_GUARDED = _Guarded()

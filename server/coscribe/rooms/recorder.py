@@ -16,9 +16,9 @@ from coscribe.model import Append, Appended, Replaced, Unstored
 from coscribe.ports import UpdateLog
 
 # From one commit to the next, so that the first keystroke after a pause is committed at once, and of 250 a second that
-# come apart six go into one commit, which has its price (0.8 ms on both sides). Others who write have the database for
+# come apart ten go into one commit, which has its price (0.8 ms on both sides). Others who write have the database for
 # some of it.
-_BEAT_S = 0.025
+_BEAT_S = 0.04
 _PAUSE_S = 0.002
 # Where rooms flush at a tick: sooner than the next flush, so that what that brings is committed at once; but for ticks
 # below 10 ms, since a commit takes 0.8 ms of a processor that is short.

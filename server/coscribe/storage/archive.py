@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import Unavailable
@@ -18,7 +18,7 @@ from coscribe.storage.engine import Database
 from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.readable import Clock, utc_now
 from coscribe.storage.reading import fetch
-from coscribe.storage.rows import at_place, entry_of
+from coscribe.storage.rows import at_place, entries_in
 from coscribe.storage.segments import CODEC, DROPPED, LARGEST_ENTRY, pack, unpack
 from coscribe.storage.tables import documents, segments, snapshots, updates
 from coscribe.storage.update_log import newest_snapshot, next_rows
@@ -152,8 +152,8 @@ class SqlArchive:
                 if not rows:
                     break
                 after = rows[-1].seq
-                for row in rows:
-                    if not run.take(_packable(row, place)):
+                for entry in entries_in(rows, place):
+                    if not run.take(_packable(entry)):
                         break
         return run.entries, run.is_full or run.seen == _RUN_ENTRIES
 
@@ -236,9 +236,8 @@ def _backlog(row: Sequence[Any]) -> Backlog:
     return Backlog(Place(document_id, generation), seq, packed or 0, taken or 0)
 
 
-def _packable(row: Row[Any], place: Place) -> Entry | None:
-    """The entry of a row; None for one that must stay a row: it is damaged, or very large."""
-    entry = entry_of(row, place)
+def _packable(entry: Entry | Damage) -> Entry | None:
+    """The entry; None for one that must stay a row: it is damaged, or very large."""
     return entry if isinstance(entry, Entry) and len(entry.payload) <= LARGEST_ENTRY else None
 
 

@@ -30,18 +30,29 @@ def entry_checksum(place: Place, entry: Entry) -> bytes:
 
 
 def entry_checksums(place: Place, first_seq: int, entries: Iterable[NewEntry]) -> list[bytes]:
-    """The checksums of entries that follow one another from a seq: thousands a commit, of few authors and moments."""
-    of, sums = _begun(_of(place)), list[bytes]()
-    by: dict[tuple[str, str, datetime], bytes] = {}
-    for seq, (principal_id, session_id, at, payload) in enumerate(entries, start=first_seq):
+    """The checksums of entries that follow one another from a seq."""
+    sums = EntryChecksums(place)
+    return [sums.of(seq, *entry) for seq, entry in enumerate(entries, start=first_seq)]
+
+
+class EntryChecksums:
+    """The checksums of many entries of one place, thousands a commit, of few authors and moments."""
+
+    __slots__ = ("_begun", "_by")
+
+    def __init__(self, place: Place) -> None:
+        self._begun = _begun(_of(place))
+        self._by: dict[tuple[str, str, datetime], bytes] = {}
+
+    def of(self, seq: int, principal_id: str, session_id: str, at: datetime, payload: bytes) -> bytes:
+        """The checksum of one entry."""
         key = principal_id, session_id, at
-        made = by.get(key)
+        made = self._by.get(key)
         if made is None:
-            made = by[key] = _encoded(f"\0{principal_id}\0{session_id}\0{(at - _EPOCH) // _MICROSECOND}\0")
-        digest = of.copy()
+            made = self._by[key] = _encoded(f"\0{principal_id}\0{session_id}\0{(at - _EPOCH) // _MICROSECOND}\0")
+        digest = self._begun.copy()
         digest.update(b"\0%d%b%b" % (seq, made, payload))
-        sums.append(_VERSION + digest.digest())
-    return sums
+        return _VERSION + digest.digest()
 
 
 def snapshot_checksum(place: Place, seq: int, codec: str, state: bytes) -> bytes:

@@ -21,7 +21,7 @@ from coscribe.storage.checksums import snapshot_checksum
 from coscribe.storage.engine import Database, insert_into
 from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.reading import fetch
-from coscribe.storage.rows import PACKED, at_place, entries_of, entry_of, of_place, parted, snapshot_of, stored_rows
+from coscribe.storage.rows import PACKED, at_place, entries_in, entries_of, of_place, parted, snapshot_of, stored_rows
 from coscribe.storage.segments import DROPPED
 from coscribe.storage.tables import client_ids, documents, segments, snapshots, updates
 
@@ -32,6 +32,21 @@ _READ_BYTES = 32 * 2**20
 _NO_END = 2**62
 
 _OWNERS = select(client_ids.c.client_id, client_ids.c.principal_id).where(of_place(client_ids))
+
+
+def _in_span(query: Select[Any]) -> Select[Any]:
+    """The next `count` rows of a place behind the seq `after`, up to the seq `upto`."""
+    ours = and_(of_place(updates), updates.c.seq > bindparam("after"), updates.c.seq <= bindparam("upto"))
+    return query.where(ours).order_by(updates.c.seq).limit(bindparam("count"))
+
+
+# Neither database reads the bytes for it.
+_SIZES = _in_span(select(func.length(updates.c.payload).label("size")))
+
+
+@cache
+def _next(dialect: str) -> Select[Any]:
+    return _in_span(stored_rows(dialect, RowKind.ENTRY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +211,11 @@ async def next_rows(
     connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int
 ) -> Sequence[Row[Any]]:
     """Rows in order, fewer than `limit` where they have more than 32 MB together: a hundred pastes may have a GB."""
-    ours = and_(at_place(RowKind.ENTRY, place), updates.c.seq > span[0])
-    if span[1] is not None:
-        ours = and_(ours, updates.c.seq <= span[1])
-    # Neither database reads the bytes for it.
-    sizes = select(func.length(updates.c.payload)).where(ours).order_by(updates.c.seq).limit(limit)
-    count = _fitting((await connection.execute(sizes)).scalars())
-    query = stored_rows(connection.dialect.name, RowKind.ENTRY).where(ours).order_by(updates.c.seq)
-    return (await connection.execute(query.limit(count))).all() if count else []
+    after, upto = span
+    of = {"document_id": place.document_id, "generation": place.generation}
+    where = {**of, "after": after, "upto": _NO_END if upto is None else upto}
+    count = _fitting(row.size for row in await fetch(connection, _SIZES, **where, count=limit))
+    return await fetch(connection, _next(connection.dialect.name), **where, count=count) if count else []
 
 
 def _fitting(sizes: Iterable[int | None]) -> int:
@@ -228,7 +240,7 @@ async def _segment_behind(connection: AsyncConnection, place: Place, after: int)
 def _of_rows(rows: Sequence[Row[Any]], place: Place) -> Part:
     """Rows up to the first gap, in which a segment may lie."""
     run = [row for at, row in enumerate(rows, start=rows[0].seq) if row.seq == at]
-    return Part([entry_of(row, place) for row in run], run[-1].seq)
+    return Part(entries_in(run, place), run[-1].seq)
 
 
 async def _of_segment(segment: Row[Any], place: Place, span: tuple[int, int | None], limit: int) -> Part:
