@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -23,6 +24,10 @@ from tests.bench.machine import SERVER_CORE, Usage, pinned, usage
 from tests.bench.packages import HOCUSPOCUS, PYCRDT, SCRATCH, Y_WEBSOCKET, Package
 from tests.support.server import CoscribeServer
 
+from coscribe.config import Settings
+
+# An update and a caret.
+_MESSAGES_A_KEY = 2
 _WITHIN_S = 30.0
 _EVERY_S = 0.005
 
@@ -192,6 +197,13 @@ class Kind:
     dialect: str = "y-websocket"
     package: Package | None = None
     command: Callable[[int, Path], Command] = lambda _port, _data: ([], {})
+
+    @property
+    def most_keys_per_s(self) -> float:
+        """What one person may type for long. A burst of ours is more, and would be gone after some seconds."""
+        if self.package is not None:
+            return math.inf
+        return float(Settings.model_fields["max_messages_per_s"].default) / _MESSAGES_A_KEY
 
     @property
     def why_missing(self) -> str | None:

@@ -26,7 +26,7 @@ _PAGE = """# How fast it is
 {comparison}
 
 Measured on {date}, on {machine}: the server has one core, the load generator the other. {software}.
-Commit {commit}; `{command}`. A cell has the median of {rounds}, and in brackets the least and the most; what misses
+{runs}. A cell has the median of {rounds}, and in brackets the least and the most; what misses
 its goal is bold.
 {servers}
 Run it yourself: `make bench` measures our server alone; `make bench-peers` installs the others into `.bench`, measures
@@ -45,6 +45,8 @@ like, and a character that is lost or out of order is noticed at each receiver.
 **Capacity** is the highest load at which nothing is lost and the 99th percentile stays below 100 ms, in characters
 that reach somebody else each second. The rate is raised by half until it is too much; then the distance is halved three
 times, which leaves 5 %. A step takes three seconds. Where it says *at least*, the generator had no time left.
+Coscribe reads a socket no faster than 4,000 messages a second for long (`COSCRIBE_MAX_MESSAGES_PER_S`), keys and carets
+together: {limit}.
 Coscribe commits with an fsync before it says "Saved", here as everywhere; servers in memory store nothing. While these
 loads ran the machine spent {others} of a core on something else, in the worst of them.
 
@@ -61,6 +63,8 @@ server has told the writer to be saved; y-websocket has no such message.
 
 {growth}
 """
+_AT_LIMIT = "its search ends there, also where the core could do more"
+_OVER_LIMIT = "where each types more than 2,000 keys, a step lives on the burst that a socket has beside that"
 _GROWTHS = {
     "growth-people": ("people in the document", "cpu_us_per_key", "Server's core for a key, µs"),
     "growth-documents": ("documents with one person each", "cpu_us_per_key", "Server's core for a key, µs"),
@@ -74,7 +78,9 @@ def page(results: Results) -> str:
     kinds = _kinds(results.rows)
     rounds = max((row.round for row in results.rows), default=1)
     return _PAGE.format(
-        **results.about,
+        **results.abouts[-1],
+        limit=_AT_LIMIT if any(row.figures.get("is_at_limit") for row in results.rows) else _OVER_LIMIT,
+        runs="; ".join(f"Commit {about['commit']}: `{about['command']}`" for about in results.abouts),
         comparison=_comparison(kinds),
         rounds="one round" if rounds == 1 else f"{rounds} rounds",
         servers="".join(_packages(kinds)),
@@ -166,6 +172,8 @@ def _capacities(rows: Sequence[Row], kinds: Sequence[Kind]) -> Iterator[str]:
 
 
 def _next(figures: dict[str, float]) -> str:
+    if figures.get("is_at_limit"):
+        return "its own limit"
     if "next_rate" not in figures:
         return "none was too much"
     if figures["next_lost"]:

@@ -20,23 +20,23 @@ class Row:
 
 
 class Results:
-    """The lines of a file, old and new. `about` is what the last run said of itself: machine, date, versions."""
+    """The lines of a file, old and new. `abouts` is what each run said of itself: machine, date, versions, command."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._old = 0
-        self.about: dict[str, Any] = {}
+        self.abouts: list[dict[str, Any]] = []
         self.rows: list[Row] = []
         for line in file.read_text("utf-8").splitlines() if file.exists() else []:
             found = json.loads(line)
             if "about" in found:
-                self.about = found["about"]
+                self.abouts.append(found["about"])
             else:
                 self.rows.append(Row(**found))
 
     def begin(self, about: dict[str, Any]) -> None:
         """Say what the lines from here on are of."""
-        self.about = about
+        self.abouts.append(about)
         self._old = len(self.rows)
         self._write({"about": about})
 

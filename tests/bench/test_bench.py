@@ -25,6 +25,20 @@ def test_a_search_ends_within_a_twentieth_below_the_capacity(capacity: float, fi
     assert 0.9 * capacity < search.good <= capacity
 
 
+def test_a_search_goes_no_further_than_what_one_person_may_type() -> None:
+    search, tried = Search(10.0, most=200.0), list[float]()
+    while (rate := search.next()) is not None:
+        tried.append(rate)
+        search.note(rate, is_good=True)
+    assert tried[-1] == search.good == 200.0
+    assert sorted(tried) == tried
+    search = Search(10.0, most=200.0)
+    while (rate := search.next()) is not None:
+        search.note(rate, is_good=rate < 190)
+    assert search.good is not None
+    assert 0.9 * 190 < search.good < 190
+
+
 def test_a_server_that_bears_nothing_is_let_go() -> None:
     search = Search(10)
     while (rate := search.next()) is not None:

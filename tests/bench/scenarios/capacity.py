@@ -27,6 +27,7 @@ class Search:
     """Which rate is tried next."""
 
     first: float
+    most: float = math.inf
     good: float | None = None
     bad: float | None = None
     bisections: int = 0
@@ -35,8 +36,10 @@ class Search:
         """The next rate; None when enough is known."""
         if self.good is None and self.bad is None:
             return self.first
+        if self.good == self.most:
+            return None
         if self.good is None or self.bad is None:
-            found = self.good * _GROWTH if self.good is not None else (self.bad or 0) / 2
+            found = min(self.most, self.good * _GROWTH) if self.good is not None else (self.bad or 0) / 2
             return found if found * _STEP_S >= _LEAST_KEYS else None
         self.bisections += 1
         return math.sqrt(self.good * self.bad) if self.bisections <= _BISECTIONS else None
@@ -65,7 +68,7 @@ class Found:
 
 def capacity(stage: Stage, shape: Shape) -> Found:
     """Raise the rate until it is too much, then halve the distance a few times."""
-    search, found = Search(shape.first_rate), Found()
+    search, found = Search(shape.first_rate, stage.kind.most_keys_per_s), Found()
     stage.crowd(shape)
     stage.typing(shape.first_rate, 1)  # until code and connections are warm
     while (rate := search.next()) is not None:
@@ -101,6 +104,7 @@ def play(stage: Stage, name: str) -> Iterator[Figures]:
     next_ = found.worst.figures() if found.worst is not None else {}
     yield {
         **best, **{f"next_{name}": value for name, value in next_.items()},
+        "is_at_limit": best["rate"] == stage.kind.most_keys_per_s,
         "is_text_whole": found.is_text_whole, "memory_bytes": stage.memory_bytes(),
     }  # fmt: skip
 
