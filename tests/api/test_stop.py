@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.api.calls import new_document, path_of, put_text, text_of
+from tests.support.raw_socket import frame, request
+from tests.support.rfc6455 import BINARY, CLOSE, FrameReader
 from tests.support.server import CoscribeServer
 from tests.support.sse import event_stream
 
@@ -83,3 +86,27 @@ def test_what_was_answered_is_there_after_a_stop_and_after_a_kill(own_server: Co
             own_server.start()
             assert text_of(client, made) == f"text {number}"
             assert client.get("/api/v1/me").json()["id"] == made["owner"]["id"], "the cookie still counts"
+
+
+def test_who_types_on_is_not_reset_and_hears_why(own_server: CoscribeServer) -> None:
+    address = urlsplit(own_server.url)
+    with own_server.client() as client:
+        made = new_document(client)
+    with socket.create_connection((address.hostname, address.port)) as line:
+        line.sendall(request(f"/ws/{made['id']}") + frame(BINARY, b"\x70\x01\x00\x00"))
+        heard = line.recv(2**16)
+        while len(heard.partition(b"\r\n\r\n")[2]) < 4:
+            heard += line.recv(2**16)
+        stopping = threading.Thread(target=own_server.stop)
+        stopping.start()
+        ended = select.poll()
+        ended.register(line, select.POLLRDHUP)
+        assert ended.poll(5000), "the server has said its last"
+        # Sent to a closed socket, the first would be answered by a reset and one of the next would raise.
+        for _ in range(100):
+            line.sendall(frame(BINARY, b"\x00\x00\x01\x00"))
+        while data := line.recv(2**16):
+            heard += data
+    stopping.join()
+    last = FrameReader().feed(heard.partition(b"\r\n\r\n")[2])[-1]
+    assert (last.opcode, last.payload[:2]) == (CLOSE, (1012).to_bytes(2))

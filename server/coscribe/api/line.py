@@ -90,16 +90,15 @@ class Line(Reading):
     def _close(self, closing: Closing) -> None:
         """End the conversation; a final code is preceded by permission denied, the only reason stock clients show."""
         denied = frame(BINARY, encode_denied(closing.reason)) if 4400 <= closing.code <= 4499 else b""
-        self._end(denied, closing.code, closing.reason, State.CLOSING)
+        self._end(denied, closing.code, closing.reason)
 
-    def _end(self, last: bytes, code: int, reason: str, state: State) -> None:
+    def _end(self, last: bytes, code: int, reason: str) -> None:
         if self._transport is None or self._state is not State.OPEN:
             return
-        self._state, self._code = state, code
+        self._state, self._code = State.CLOSING, code
         self._unhold()
         self._transport.write(last + close_frame(code, reason))
-        within_s = _CLOSE_WITHIN_S if state is State.CLOSING else _FAIL_WITHIN_S
-        asyncio.get_running_loop().call_later(within_s, self._transport.abort)
+        asyncio.get_running_loop().call_later(_CLOSE_WITHIN_S, self._transport.abort)
 
     # What the other side says
 
@@ -125,11 +124,26 @@ class Line(Reading):
         asyncio.get_running_loop().call_later(_CLOSE_WITHIN_S, self._transport.abort)
 
     def _fail(self, code: int, reason: str) -> None:
-        """End a connection that breaks the protocol. Closing it with bytes unread would reset it, reason and all."""
-        self._end(b"", code, reason, State.DEAF)
+        """End a connection that breaks the protocol."""
+        self._end(b"", code, reason)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Say no more, and read to nobody until the other side has closed.
+
+        Closing with bytes unread would reset the connection: who was typing would lose what he was sent last, the
+        close frame too.
+        """
         self._state, self._unfinished = State.DEAF, None
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
+        asyncio.get_running_loop().call_later(_FAIL_WITHIN_S, transport.abort)
 
     def resume_writing(self) -> None:
         """The other side has taken what it was sent."""
@@ -190,9 +204,8 @@ class Line(Reading):
         """End the line since the server stops; uvicorn calls it."""
         if self._state is State.OPEN:
             self.flush()
-            self._end(b"", 1012, "The server is restarting.", State.DEAF)
-        if self._transport is not None:
-            self._transport.close()
+            self._end(b"", 1012, "The server is restarting.")
+        self._hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
