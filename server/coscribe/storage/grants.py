@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from coscribe.errors import NotFound
 from coscribe.model import Link, Role
 from coscribe.storage.engine import Database, insert_into
+from coscribe.storage.gathering import Gathering
 from coscribe.storage.readable import Clock, link_stands, utc_now
 from coscribe.storage.tables import grants, links, visits
 
@@ -21,6 +22,7 @@ class SqlGrants:
     def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
         self._database = database
         self._now = now
+        self._gathering = Gathering(self._load)
 
     async def role_of(self, document_id: str, principal_id: str) -> Role | None:
         """The highest role granted to the principal (not counting ownership and general access)."""
@@ -64,9 +66,15 @@ class SqlGrants:
 
     async def links(self, document_id: str) -> list[Link]:
         """The document's links, oldest first, expired ones too."""
-        query = select(links).where(links.c.document_id == document_id).order_by(links.c.created_at, links.c.id)
+        return await self._gathering.one(document_id) or []
+
+    async def _load(self, document_ids: set[str]) -> dict[str, list[Link]]:
+        query = select(links).where(links.c.document_id.in_(document_ids)).order_by(links.c.created_at, links.c.id)
+        found: dict[str, list[Link]] = {}
         async with self._database.read() as connection:
-            return [_link(row) for row in await connection.execute(query)]
+            for row in await connection.execute(query):
+                found.setdefault(row.document_id, []).append(_link(row))
+        return found
 
     async def revoke_link(self, document_id: str, link_id: str) -> bool:
         """Remove a link and every grant it gave (by foreign key); False when there is no such link."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from tests.bench.scenarios.holding import SETTLE_S
 from tests.bench.stage import Figures, Stage
 
-_IDLE_S = 20.0
+# A minute, in which everything that comes round has come.
+_IDLE_S = 60.0
 _STEP_S = 10
 # All together, so that a key costs more for what grows and not for how often keys come.
 _KEYS_PER_S = 20.0
@@ -16,8 +17,10 @@ _MANY_KEYS_PER_S = 500.0
 _SCRIBE_KEYS_PER_S = 5000.0
 _WINDOW = 10_000
 _SHORT = 1000
-# It rests once it takes so little of its core for so long; one that never does is restarted all the same.
+# It rests once it takes so little of its core for so long; one that never does is measured all the same.
 _AT_REST, _LOOK_S, _REST_MOST_S = 0.02, 4.0, 300.0
+# What many documents may take of the core while nobody types; new ones are given their titles before.
+_HARDLY_BUSY = 0.1
 
 
 def people(stage: Stage) -> Iterator[Figures]:
@@ -35,7 +38,7 @@ def documents(stage: Stage) -> Iterator[Figures]:
     for count in _powers(stage, 1, 10_000):
         before = stage.memory_bytes()
         stage.gather(count, 1, typists=1, isSilent=True)
-        time.sleep(SETTLE_S)
+        _rest(stage, _HARDLY_BUSY)
         bytes_each = (stage.memory_bytes() - before) / count
         quiet = stage.server.usage()
         time.sleep(_IDLE_S)
@@ -70,7 +73,7 @@ def history(stage: Stage) -> Iterator[Figures]:
         _write(stage, entries)
         wrote_s = stage.server.usage().since(before).cpu_s
         stage.generator.ask("leave")
-        rested_s = _rest(stage)
+        rested_s = _rest(stage, _AT_REST)
         stage.restart()
         # A server may answer before it has read what it stored: only the whole text counts.
         opened = stage.generator.ask("open", **stage.address, document=document, characters=_SHORT + entries)
@@ -79,14 +82,14 @@ def history(stage: Stage) -> Iterator[Figures]:
         }  # fmt: skip
 
 
-def _rest(stage: Stage) -> float:
+def _rest(stage: Stage, share: float) -> float:
     """Wait until the server has done what it puts off while somebody writes; gives how long that was."""
     began = time.monotonic()
     time.sleep(SETTLE_S)
     while time.monotonic() - began < _REST_MOST_S:
         before = stage.server.usage()
         time.sleep(_LOOK_S)
-        if stage.server.usage().since(before).cpu_s < _AT_REST * _LOOK_S:
+        if stage.server.usage().since(before).cpu_s < share * _LOOK_S:
             break
     return time.monotonic() - began
 
