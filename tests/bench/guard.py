@@ -120,12 +120,12 @@ def _scan(prepared: object) -> None:
         scan(raw, most=1000)
 
 
-# Letters of several bytes go on with none: each is an update of its own, as are those of a hundred people.
+# Letters of several bytes go on with none: each is an update of its own, and what all are told is joined afterwards.
 STEPS = [
     Step("read the frame of a letter", 3.4, _LETTERS, lambda: b"".join(frame(BINARY, m) for m in _letters(5)), _parse),
     Step("scan a letter", 57.0, _LETTERS, lambda: [message[3:] for message in _letters(5)], _scan),
     Step("a letter in a turn of its own", 350.0, _LETTERS, lambda: (Room(), _letters(5)), _one_by_one),
-    Step("a letter among a hundred of a turn", 78.0, _LETTERS, lambda: (Room(), _letters(5, "é")), _together),
+    Step("a letter among a hundred of a turn", 140.0, _LETTERS, lambda: (Room(), _letters(5, "é")), _together),
     Step("one of a hundred that go on", 40.0, _LETTERS, lambda: (Room(), _letters(5)), _together),
     Step("a caret in a turn of its own", 135.0, _LETTERS, _carets, _one_by_one),
 ]

@@ -83,11 +83,10 @@ def test_the_clocks_run_ahead_of_the_engine(replica: Replica) -> None:
 
 def test_known_content_changes_nothing(replica: Replica) -> None:
     assert replica.apply([one(5, 0, typed("hello"))]) == []
-    assert not replica.changed
-    replica.apply([update(removed=[deletes(5, (0, 1))])])
-    assert replica.changed
-    replica.apply([update(removed=[deletes(5, (0, 1))])])
-    assert not replica.changed
+    assert replica.apply_if_new(one(5, 0, typed("hello"))) is None
+    gone = update(removed=[deletes(5, (0, 1))])
+    assert replica.apply_if_new(gone) == [{"delete": 1}]
+    assert replica.apply_if_new(gone) is None
 
 
 def test_an_error_of_the_engine_comes_out_as_one_of_ours(replica: Replica) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from pycrdt import Doc, Text
 from tests.contracts.values import an_entry
-from tests.rooms.building import Building, enter
+from tests.rooms.building import Building, enter, eventually
 from tests.support.people import ANN, BEN
 from tests.support.wire_bytes import framed, one, presence, typed
 
@@ -60,6 +60,25 @@ def broken_text() -> bytes:
             for _ in range(100):
                 doc["content"].insert(0, "x")
     return doc.get_update()
+
+
+async def test_letters_that_are_one_item_share_what_it_costs(
+    building: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a long text a transaction takes milliseconds: of fifty letters in it each is charged its part."""
+    told: list[int] = []
+    monkeypatch.setattr(Strain, "note", lambda _self, updates, _seconds: told.append(updates))
+    async with building.registry.hold(await building.document()) as room:
+        session, before = enter(room, "ann"), room.taken
+        room.receive(session, framed(2, one(5, 0, typed("a"))))
+        await eventually(lambda: told == [1])
+        for at in range(1, 51):
+            express = room.express(session)
+            assert express is not None
+            assert express(session, framed(2, one(5, at, typed("a", after=(5, at - 1)))))
+        room.took(session)
+        assert room.taken - before == 51
+        await eventually(lambda: told == [1, 50])
 
 
 async def test_updates_of_a_text_in_fragments_cost_more_than_a_message(building: Building) -> None:

@@ -49,7 +49,7 @@ class _Room:
         """Nothing is too much for one turn."""
         return False
 
-    cost, tickets = 1.0, 0
+    cost, taken = 1.0, 0
     is_behind = False
 
     def most_of_slice(self, most: int) -> int:

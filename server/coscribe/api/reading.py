@@ -161,20 +161,20 @@ class Reading(Writing):
         room, session = self._room, self._session
         extra = 0.0
         express = room.express(session)
-        number, tickets = 0, room.tickets
+        number, taken = 0, room.taken
         for message in messages:
             number += 1
             if express is not None and express(session, message):
                 continue
             if self._state is State.OPEN:
-                before = room.tickets
+                before = room.taken
                 extra += room.receive(session, message) - 1.0
-                tickets += room.tickets - before
+                taken += room.taken - before
             express = room.express(session)
             if extra > _MOST_EXTRA or room.weighs(session.id):
                 break
         room.took(session)
-        return number, extra + (room.tickets - tickets) * (room.cost - 1.0)
+        return number, extra + (room.taken - taken) * (room.cost - 1.0)
 
     def _frame_at(self, data: bytes, pos: int) -> tuple[int, bytes | None]:
         """Where a frame ends, beyond the data where it is not whole; and the message that it ends, if it does."""

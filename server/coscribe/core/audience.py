@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coscribe.core.intake import Accepted
+from coscribe.core.joining import joined
 from coscribe.core.protocol import encode_update
+from coscribe.core.replica import merged
 from coscribe.core.session import Session
 from coscribe.core.update import Span
 
@@ -20,8 +22,8 @@ class Audience:
         """Give what was applied to everybody but its author."""
         self._share(encode_update(item.update), item.scan.structs, item.session_id)
 
-    def deliver_together(self, accepted: Sequence[Accepted], together: bytes) -> None:
-        """Give what one transaction took in to everybody, as one update (rule P17).
+    def deliver_together(self, accepted: Sequence[Accepted]) -> None:
+        """Give what one transaction took in to everybody, as one update (rule P17). Raises EngineFailed.
 
         Its authors get it too where they are several: leaving his part out for each would be as many frames as people.
         """
@@ -29,13 +31,18 @@ class Audience:
             self.deliver(accepted[0])
             return
         first: dict[int, Span] = {}
+        count = 0
         for item in accepted:
             for span in item.scan.structs:
+                count += 1
                 if span.client not in first or span.start < first[span.client].start:
                     first[span.client] = span
         author = accepted[0].session_id
         if any(item.session_id != author for item in accepted):
             author = ""
+        together = merged([item.update for item in accepted])
+        if count > len(first):  # some go on where others end
+            together = joined(together, even_small=True)
         self._share(encode_update(together), tuple(first.values()), author)
 
     def _share(self, frame: bytes, spans: Sequence[Span], author: str) -> None:

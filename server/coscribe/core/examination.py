@@ -93,10 +93,9 @@ def _try(replica: Replica, pieces: Sequence[bytes]) -> bool:
     for piece in pieces:
         began = time.thread_time()
         try:
-            replica.apply([piece])
+            changed |= replica.apply_if_new(piece) is not None
         except EngineFailed:
             raise UpdateRefused("These changes could not be applied.", limit="content") from None
         if time.thread_time() - began > _MOST_SECONDS:
             raise UpdateRefused("These changes take too long to apply.", limit="work")
-        changed = changed or replica.changed
     return changed

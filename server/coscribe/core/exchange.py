@@ -262,8 +262,7 @@ class Exchange:
         while self.intake.has_accepted or self._has_news:
             accepted = self.intake.apply()
             if accepted:
-                self.audience.deliver_together(accepted, self.intake.replica.told)
-                self.intake.replica.forget_told()
+                self.audience.deliver_together(accepted)
             self._has_cr |= any(item.scan.has_cr for item in accepted)
             if not self.intake.has_accepted:
                 while self._has_cr and self.normalise():

@@ -103,6 +103,8 @@ class Intake:
         self.seq = seq
         self.text = CommittedText(replica.text)
         self.tickets = 0
+        # Letters that went into an update which has a ticket already; so many of them are weighed.
+        self._extended = self._weighed = 0
         self.durable = 0
         self.unsaved_bytes = 0
         self._held_bytes = 0
@@ -222,6 +224,7 @@ class Intake:
         """Put an update that holds a letter more in the place of the one that is `waiting` under this ticket."""
         self.replica.admit(item.scan)
         self._accepted[ticket - self.sealed - 1] = item
+        self._extended += 1
         self._hold_bytes(1, 1)
 
     def _claim(self, item: Accepted) -> None:
@@ -257,6 +260,11 @@ class Intake:
         return bool(self._accepted)
 
     @property
+    def taken(self) -> int:
+        """How many updates have come in."""
+        return self.tickets + self._extended
+
+    @property
     def sealed(self) -> int:
         """The ticket of the last update that was applied; those behind it are applied and saved together."""
         return self.tickets - len(self._accepted)
@@ -272,9 +280,14 @@ class Intake:
             except EngineFailed:
                 self._hold(updates, -1)  # nobody will store them: their authors bring them to the next room
                 raise
-            self.strain.note(len(updates), time.thread_time() - began)
+            self._weigh(len(updates), time.thread_time() - began)
             self._queue(accepted, delta)
         return accepted
+
+    def _weigh(self, updates: int, seconds: float) -> None:
+        """Note what a transaction took, for each update that came: also for those that are one item together."""
+        self.strain.note(updates + self._extended - self._weighed, seconds)
+        self._weighed = self._extended
 
     def _next_accepted(self) -> list[Accepted]:
         count = total = 0
@@ -289,14 +302,14 @@ class Intake:
     def apply_if_new(self, item: Accepted) -> bool:
         """Apply an update that may hold nothing new, which only the engine can tell."""
         self._require_applied()
-        delta = self.replica.apply([item.update])
-        if not (self.replica.changed or self.news(item.scan)):
+        delta = self.replica.apply_if_new(item.update)
+        if delta is None and not self.news(item.scan):
             return False
         self._claim(item)
         self.replica.pairs.note(item.scan)
         self.replica.admit(item.scan)
         self._count(item, item.scan.things)
-        self._queue([item], delta)
+        self._queue([item], delta or [])
         return True
 
     def check_write(self, splices: Sequence[Splice]) -> None:

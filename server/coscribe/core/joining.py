@@ -30,9 +30,9 @@ class _Text(NamedTuple):
     content: bytes
 
 
-def joined(update: bytes) -> bytes:
-    """The same update in as few strings as it can be; a small one is given back as it is."""
-    if len(update) <= _SMALL:
+def joined(update: bytes, *, even_small: bool = False) -> bytes:
+    """The same update in as few strings as it can be; a small one is given back as it is, unless that is asked for."""
+    if len(update) <= _SMALL and not even_small:
         return update
     walk = StructWalk(update)
     walk.structs()

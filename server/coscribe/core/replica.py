@@ -7,12 +7,13 @@ everything it builds on is here. Text indexes of the engine are UTF-8 bytes; thi
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum, auto
 from types import TracebackType
 from typing import Any
 
-from pycrdt import Doc, Subscription, Text, TransactionEvent
+from pycrdt import Doc, Subscription, Text, TransactionEvent, merge_updates
 
 from coscribe.core.joining import MOST_JOINING, joined
 from coscribe.core.pairs import Pairs
@@ -51,14 +52,12 @@ class Replica:
         self._doc: Doc[Text] = Doc(client_id=client_id)
         self._text: Text = self._doc.get(ROOT, type=Text)
         self._deltas: list[Delta] = []
-        self._transactions: list[TransactionEvent] = []
         # Observers only append: reading or unobserving inside one deadlocks the engine.
         # pycrdt's own event makes a text and a transaction each time, which takes 20 us: this is the engine's.
         text_seen: Subscription = self._text.integrated.observe(_noting(self._deltas))
-        doc_seen = self._doc.observe(self._transactions.append)
         # The engine's closures hold the Doc and the Doc holds them, where no garbage collector sees it: without this
         # every replica of a text of 1 MB left 2 MB behind.
-        weakref.finalize(self, _unobserve, self._doc, doc_seen, text_seen).atexit = False
+        weakref.finalize(self, text_seen.drop).atexit = False
         self.client_id = client_id
         self.clocks: dict[int, int] = {}
         # Bytes of the updates it was made from.
@@ -127,10 +126,29 @@ class Replica:
                 self._doc.apply_update(joined(update))
         return self._taken_delta()
 
+    def apply_if_new(self, update: bytes) -> Delta | None:
+        """Apply an update; gives the text's delta, None where all of it was known. Raises EngineFailed."""
+        with self._overheard() as transactions:
+            delta = self.apply([update])
+        return delta if transactions else None
+
+    @contextmanager
+    def _overheard(self) -> Iterator[list[TransactionEvent]]:
+        """Hear of the transactions that change something.
+
+        Not of all of them: what the engine tells of one is cut out of its strings, from the first character on, which
+        takes a millisecond where five people have written half a million characters each.
+        """
+        transactions: list[TransactionEvent] = []
+        seen = self._doc.observe(transactions.append)
+        try:
+            yield transactions
+        finally:
+            self._doc.unobserve(seen)
+
     def _begin(self, more_bytes: int) -> None:
         """A transaction follows, in which the text grows by so many bytes at most."""
         self._deltas.clear()
-        self._transactions.clear()
         self._size = None
         self._most += more_bytes
 
@@ -138,20 +156,6 @@ class Replica:
         delta = self._deltas[0] if self._deltas else []
         self._deltas.clear()
         return delta
-
-    @property
-    def told(self) -> bytes:
-        """What the last `apply` or `edit` changed, as one update."""
-        return self._transactions[0].update if self._transactions else EMPTY_UPDATE
-
-    def forget_told(self) -> None:
-        """Let go of what the last transaction changed, which takes 4 KB, once it is told."""
-        self._transactions.clear()
-
-    @property
-    def changed(self) -> bool:
-        """Whether the last `apply` or `edit` changed anything: known content makes no event."""
-        return bool(self._transactions)
 
     def edit(self, splices: Sequence[Splice]) -> tuple[bytes, Delta]:
         """Change the text as this replica's own client; gives the update and the delta. Clocks advance.
@@ -162,7 +166,7 @@ class Replica:
         splices = coarsen(text, splices, _MOST_PLACES)
         offsets = _byte_offsets(text, splices)
         self._begin(sum(utf8_length(splice.insert) for splice in splices))
-        with _GUARDED, self._doc.transaction():
+        with self._overheard() as transactions, _GUARDED, self._doc.transaction():
             # From the end backwards, so that earlier offsets stay true.
             for splice, (start, end) in zip(reversed(splices), reversed(offsets), strict=True):
                 if end > start:
@@ -170,7 +174,7 @@ class Replica:
                 if splice.insert:
                     self._text.insert(start, splice.insert)
         self.clocks.update(self.engine_clocks())
-        return self.told, self._taken_delta()
+        return transactions[0].update if transactions else EMPTY_UPDATE, self._taken_delta()
 
     @property
     def text(self) -> str:
@@ -210,11 +214,6 @@ def _noting(deltas: list[Delta]) -> Callable[[Any], None]:
     return note
 
 
-def _unobserve(doc: Doc[Text], doc_seen: Subscription, text_seen: Subscription) -> None:
-    text_seen.drop()
-    doc.unobserve(doc_seen)
-
-
 def _byte_offsets(text: str, splices: Sequence[Splice]) -> list[tuple[int, int]]:
     if text.isascii():
         return [(splice.at, splice.at + splice.delete) for splice in splices]
@@ -248,3 +247,9 @@ class _Guarded:
 
 # One for all, and no generator: each keystroke passes here.
 _GUARDED = _Guarded()
+
+
+def merged(updates: Sequence[bytes]) -> bytes:
+    """Updates that passed the gate one after the other, as one. Raises EngineFailed."""
+    with _GUARDED:
+        return merge_updates(*updates)

@@ -148,9 +148,9 @@ class Room:
         return self._exchange.express.take
 
     @property
-    def tickets(self) -> int:
-        """How many updates were accepted; a letter that goes on with the last is none of its own."""
-        return self._exchange.intake.tickets
+    def taken(self) -> int:
+        """How many updates were accepted."""
+        return self._exchange.intake.taken
 
     @property
     def cost(self) -> float:
@@ -174,7 +174,7 @@ class Room:
         """
         if not self._life.is_open or session.outbox.closing is not None:
             return 1.0
-        was_ours, tickets = session.is_ours, self.tickets
+        was_ours, taken = session.is_ours, self.taken
         if self._take(session, frame):
             if self._exchange.is_dirty:
                 self._soon()
@@ -182,7 +182,7 @@ class Room:
             if session.is_ours and not was_ours:
                 self._greet(session)
             self._changed()
-        return self._strain.cost if self.tickets > tickets else 1.0
+        return self._strain.cost if self.taken > taken else 1.0
 
     def _take(self, session: Session, frame: bytes) -> bool:
         """Let the exchange take a frame; True where a flush is all that is left to do."""
