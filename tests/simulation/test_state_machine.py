@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from pycrdt import Doc, Text
+from tests.rooms.building import acks, notices
 from tests.simulation.words import WORD
 from tests.support.people import ANN, BEN, NOW, ROOM, a_session, an_exchange
 from tests.support.proof import Proof
@@ -43,13 +44,15 @@ class Core(RuleBasedStateMachine):
         self.log: list[bytes] = []
         self.docs: list[Doc[Text]] = [Doc({"content": Text()}, client_id=client) for client in (100, 200)]
         self.sent: list[list[str]] = [[], []]
+        # The numbers of frames that were settled as refused: the acks that follow count them.
+        self.refused: list[set[int]] = [set(), set()]
         self.acked: set[str] = set()
         self.count = 0
         self.sessions = [self._enter(0), self._enter(1)]
 
     def _enter(self, who: int) -> Session:
         self.count += 1
-        self.sent[who] = []
+        self.sent[who], self.refused[who] = [], set()
         session = a_session(f"s{self.count}", _PEOPLE[who], limit=300)
         self.exchange.join(session)
         return session
@@ -87,10 +90,12 @@ class Core(RuleBasedStateMachine):
     def read(self, who: int) -> None:
         """A session's line takes what it is owed; acks are believed."""
         session = self.sessions[who]
-        for frame in session.outbox.take():
-            if frame[0] == 0x71:
-                count, _ = read_uint(frame, 1)
-                self.acked |= set(self.sent[who][:count])
+        frames = session.outbox.take()
+        self.refused[who] |= {notice["frame"] for notice in notices(frames) if "frame" in notice}
+        for ack in acks(frames):
+            count, _ = read_uint(ack, 1)
+            words = enumerate(self.sent[who][:count], start=1)
+            self.acked |= {word for number, word in words if number not in self.refused[who]}
         if session.outbox.is_stale:
             self.exchange.drained(session)
 
@@ -175,6 +180,22 @@ def some(rounds: int, *phases: Phase) -> settings:
 )
 def test_no_order_of_events_breaks_the_core(proof: Proof) -> None:
     run_state_machine_as_test(Core, settings=some(proof.rounds(40, 2_000), Phase.shrink))
+
+
+def test_words_that_others_have_brought_with_something_deleted_are_refused_and_not_acked() -> None:
+    """After a crash another brings them without their CR, which the server had taken out: rule D10 has a fork there."""
+    core = Core()
+    core.begin()
+    typed = core.type(who=0, at=0.0, noise="\r\n")
+    core.deliver(update=typed)
+    core.reconnect(who=1)
+    core.crash()
+    core.reconnect(who=1)
+    core.deliver(update=typed)
+    core.read(who=0)
+    core.what_was_acked_is_in_the_log()
+    assert (core.refused, core.acked) == ([{1}, set()], set())
+    core.teardown()
 
 
 def test_an_early_ack_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
