@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from pycrdt import Doc, Text
 from tests.support.people import ANN, BEN, a_session
-from tests.support.wire_bytes import framed, one, typed
+from tests.support.wire_bytes import framed, item, one, string, typed
 
 from coscribe.core.audience import Audience
 from coscribe.core.intake import Accepted
 from coscribe.core.lib0 import read_bytes
 from coscribe.core.outbox import FRAME_OVERHEAD
-from coscribe.core.replica import Replica
+from coscribe.core.plain import FORMAT
 from coscribe.core.session import Session
 from coscribe.core.update import scan
 from coscribe.model import Principal
@@ -24,9 +27,9 @@ AB = one(5, 0, typed("ab"))
 def reads_as(frames: list[bytes]) -> str:
     """The text of somebody who was told one update."""
     [frame] = frames
-    replica = Replica(1)
-    replica.apply([read_bytes(frame, 2)[0]])
-    return replica.text
+    doc: Doc[Text] = Doc({"content": Text()})
+    doc.apply_update(read_bytes(frame, 2)[0])
+    return str(doc["content"])
 
 
 def written(update: bytes, author: Principal, session: Session) -> Accepted:
@@ -67,6 +70,15 @@ def test_authors_hear_their_own_where_they_were_several(three: Three, order: tup
     told = ann.outbox.take()
     assert told == ben.outbox.take()
     assert reads_as(told) == "ac"
+
+
+def test_formatting_that_the_engine_spells_longer_is_told_all_the_same(three: Three) -> None:
+    audience, ann, ben, _ = three
+    value = json.dumps([1e9] * 800).replace("1000000000.0", "1e9")
+    marked = one(5, 1, item(FORMAT, string("b") + string(value), after=(5, 0)))
+    more = one(5, 2, typed("b", after=(5, 1)))
+    audience.deliver_together([written(update, ANN, ann) for update in (A, marked, more)])
+    assert reads_as(ben.outbox.take()) == "ab"
 
 
 def test_two_sessions_of_one_person_are_several(three: Three) -> None:

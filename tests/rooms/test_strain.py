@@ -52,6 +52,16 @@ def test_the_dearer_an_update_is_the_fewer_go_into_a_turn() -> None:
     assert strain.most_of_turn(10) == 10
 
 
+def test_a_run_of_letters_is_charged_by_the_letter_and_takes_its_time_as_one() -> None:
+    strain = Strain()
+    for _ in range(60):
+        strain.note(1, 0.002_1, 100)
+    assert strain.cost == pytest.approx(1.0, rel=0.01)
+    assert strain.most_of_slice(100) == 100
+    assert strain.is_slow
+    assert strain.most_of_turn(100) == 10
+
+
 def broken_text() -> bytes:
     """Letters put before one another: none of them joins its neighbour."""
     doc: Doc[Text] = Doc({"content": Text()}, client_id=5)
@@ -67,7 +77,7 @@ async def test_letters_that_are_one_item_share_what_it_costs(
 ) -> None:
     """In a long text a transaction takes milliseconds: of fifty letters in it each is charged its part."""
     told: list[int] = []
-    monkeypatch.setattr(Strain, "note", lambda _self, updates, _seconds: told.append(updates))
+    monkeypatch.setattr(Strain, "note", lambda _self, _updates, _seconds, frames: told.append(frames))
     async with building.registry.hold(await building.document()) as room:
         session, before = enter(room, "ann"), room.taken
         room.receive(session, framed(2, one(5, 0, typed("a"))))

@@ -138,11 +138,14 @@ class Line(Reading):
         transport = self._transport
         if transport is None:
             return
-        if transport.can_write_eof():
-            transport.write_eof()
-            transport.resume_reading()
-        else:
-            transport.close()
+        try:
+            if transport.can_write_eof():
+                transport.write_eof()
+                transport.resume_reading()
+            else:
+                transport.close()
+        except OSError:  # it is gone; asyncio's own transport says so here
+            transport.abort()
         asyncio.get_running_loop().call_later(_FAIL_WITHIN_S, transport.abort)
 
     def resume_writing(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from coscribe.core.intake import Accepted
 from coscribe.core.joining import joined
@@ -10,6 +11,10 @@ from coscribe.core.protocol import encode_update
 from coscribe.core.replica import merged
 from coscribe.core.session import Session
 from coscribe.core.update import Span
+from coscribe.errors import Malformed, UpdateRefused
+
+# Joining takes 4 us a struct, of which this holds some hundreds; what is larger is told as it came.
+_MOST_JOINED = 8192
 
 
 class Audience:
@@ -41,8 +46,10 @@ class Audience:
         if any(item.session_id != author for item in accepted):
             author = ""
         together = merged([item.update for item in accepted])
-        if count > len(first):  # some go on where others end
-            together = joined(together, even_small=True)
+        if count > len(first) and len(together) <= _MOST_JOINED:  # some may go on where others end
+            # The engine spells values of formatting anew, and longer than the gate lets them be.
+            with suppress(Malformed, UpdateRefused):
+                together = joined(together, even_small=True)
         self._share(encode_update(together), tuple(first.values()), author)
 
     def _share(self, frame: bytes, spans: Sequence[Span], author: str) -> None:

@@ -285,8 +285,8 @@ class Intake:
         return accepted
 
     def _weigh(self, updates: int, seconds: float) -> None:
-        """Note what a transaction took, for each update that came: also for those that are one item together."""
-        self.strain.note(updates + self._extended - self._weighed, seconds)
+        """Note what a transaction took, for each update and for each frame that came."""
+        self.strain.note(updates, seconds, updates + self._extended - self._weighed)
         self._weighed = self._extended
 
     def _next_accepted(self) -> list[Accepted]:

@@ -22,17 +22,16 @@ TURN_S = 0.02
 class Strain:
     """The processor time of an update in this room."""
 
-    __slots__ = ("_mean_s", "last_s")
+    __slots__ = ("_frame_s", "_mean_s")
 
     def __init__(self) -> None:
-        self._mean_s = 0.0
-        # What the last transaction took.
-        self.last_s = 0.0
+        # Of an update; and of a frame, of which many may have become one update.
+        self._mean_s = self._frame_s = 0.0
 
     @property
     def cost(self) -> float:
-        """What an update counts as, in ordinary messages, 1 at least."""
-        return max(1.0, self._mean_s / _ORDINARY_S)
+        """What a frame with an update counts as, in ordinary messages, 1 at least."""
+        return max(1.0, self._frame_s / _ORDINARY_S)
 
     @property
     def is_slow(self) -> bool:
@@ -41,13 +40,14 @@ class Strain:
 
     def most_of_slice(self, most: int) -> int:
         """How many messages may be read of one socket before others are."""
-        return most if self._mean_s * most <= _SLICE_S else max(1, int(_SLICE_S / self._mean_s))
+        return most if self._frame_s * most <= _SLICE_S else max(1, int(_SLICE_S / self._frame_s))
 
     def most_of_turn(self, most: int) -> int:
         """How many updates go into one transaction."""
         return most if self._mean_s * most <= TURN_S else max(1, int(TURN_S / self._mean_s))
 
-    def note(self, updates: int, seconds: float) -> None:
-        """Count a transaction."""
-        self.last_s = seconds
-        self._mean_s += _WEIGHT * (max(0.0, seconds - _TRANSACTION_S) / updates - self._mean_s)
+    def note(self, updates: int, seconds: float, frames: int | None = None) -> None:
+        """Count a transaction, of so many updates; `frames` is as how many they came, where that is more."""
+        own_s = max(0.0, seconds - _TRANSACTION_S)
+        self._mean_s += _WEIGHT * (own_s / updates - self._mean_s)
+        self._frame_s += _WEIGHT * (own_s / (frames or updates) - self._frame_s)

@@ -131,17 +131,19 @@ class AccessService:
         Raises an ExceptionGroup of what went wrong in a round, once all other rooms were looked after.
         """
         while not stop.is_set():
-            await self._make_round()
+            await self._make_round(stop)
             try:
                 async with asyncio.timeout(PATROL_EVERY_S):
                     await stop.wait()
             except TimeoutError:
                 continue
 
-    async def _make_round(self) -> None:
+    async def _make_round(self, stop: asyncio.Event) -> None:
         rooms = [room for room in self._registry.rooms if room.sessions or room.feed.readers]
         failures: list[Exception] = []
         for start in range(0, len(rooms), _TOGETHER):
+            if stop.is_set():
+                return
             together = rooms[start : start + _TOGETHER]
             answers = await asyncio.gather(*map(self._inspect, together), return_exceptions=True)
             failures += [answer for answer in answers if isinstance(answer, Exception)]

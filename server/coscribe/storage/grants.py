@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from coscribe.errors import NotFound
+from coscribe.errors import NotFound, Unavailable
 from coscribe.model import Link, Role
 from coscribe.storage.engine import Database, insert_into
 from coscribe.storage.gathering import Gathering
@@ -65,15 +65,19 @@ class SqlGrants:
                 raise NotFound("There is no such document.") from error
 
     async def links(self, document_id: str) -> list[Link]:
-        """The document's links, oldest first, expired ones too."""
-        return await self._gathering.one(document_id) or []
+        """The document's links, oldest first, expired ones too. Raises Unavailable where one cannot be read."""
+        rows = await self._gathering.one(document_id) or []
+        try:
+            return [_link(row) for row in rows]
+        except ValueError:
+            raise Unavailable("The links of this document cannot be read.") from None
 
-    async def _load(self, document_ids: set[str]) -> dict[str, list[Link]]:
+    async def _load(self, document_ids: set[str]) -> dict[str, list[Row[Any]]]:
         query = select(links).where(links.c.document_id.in_(document_ids)).order_by(links.c.created_at, links.c.id)
-        found: dict[str, list[Link]] = {}
+        found: dict[str, list[Row[Any]]] = {}
         async with self._database.read() as connection:
             for row in await connection.execute(query):
-                found.setdefault(row.document_id, []).append(_link(row))
+                found.setdefault(row.document_id, []).append(row)
         return found
 
     async def revoke_link(self, document_id: str, link_id: str) -> bool:
