@@ -74,7 +74,7 @@ def test_authors_hear_their_own_where_they_were_several(three: Three, order: tup
 
 def test_formatting_that_the_engine_spells_longer_is_told_all_the_same(three: Three) -> None:
     audience, ann, ben, _ = three
-    value = json.dumps([1e9] * 800).replace("1000000000.0", "1e9")
+    value = json.dumps([1e9] * 500).replace("1000000000.0", "1e9")
     marked = one(5, 1, item(FORMAT, string("b") + string(value), after=(5, 0)))
     more = one(5, 2, typed("b", after=(5, 1)))
     audience.deliver_together([written(update, ANN, ann) for update in (A, marked, more)])
