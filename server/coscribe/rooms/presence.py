@@ -112,7 +112,7 @@ class Presence:
         if not self._exchange.sessions:
             return
         self._refreshes += 1
-        if len(self._exchange.sessions) > 1:  # who is alone knows his own, and 10,000 such rooms took a tenth of a core
+        if len(self._exchange.sessions) > 1:  # who is alone knows his own
             self._exchange.awareness.refresh()
         if self._refreshes % _ASK_EVERY == 0:
             self._exchange.ask_all()
