@@ -19,6 +19,7 @@ from coscribe.api.access_log import AccessLog
 from coscribe.api.assets import WebBuild
 from coscribe.api.gates import Gates
 from coscribe.api.headers import SecurityHeaders
+from coscribe.api.http_session import HttpSessions
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Rates
 from coscribe.api.pages import add_pages
@@ -120,6 +121,7 @@ async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics | No
         finally:
             stop.set()
             await asyncio.gather(closing, patrol, watchdog)
+            wiring.http_sessions.close()
             await wiring.lines.close()
     finally:
         await database.close()
@@ -195,6 +197,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         watchdog=Watchdog(settings, registry, watch),
         gates=Gates(settings, watch),
         lines=Lines(settings.keepalive_s, settings.max_frame_bytes),
+        http_sessions=HttpSessions(settings.max_connections),
         rates=Rates(settings),
         buffers=Buffers(settings.max_outbox_total_bytes),
         unsaved=unsaved,

@@ -74,7 +74,7 @@ def changing(wiring: Wiring, document: Document, access: Access) -> Callable[[],
 
 async def enter(wiring: Wiring, document: Document) -> Session:
     hand = Hand()
-    connection = HTTPConnection({"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)})
+    connection = HTTPConnection({"type": "websocket", "query_string": b"", "headers": [], "client": ("192.0.2.1", 1)})
     await sockets._enter(cast(Handshake, hand), connection, wiring, document.id, GUEST)
     assert hand.session is not None
     return hand.session

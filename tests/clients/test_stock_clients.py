@@ -1,4 +1,4 @@
-"""Clients that know nothing of Coscribe: y-websocket 2 and 3 from npm, pycrdt's own provider, a raw socket."""
+"""Clients that know nothing of Coscribe: y-websocket 2 and 3, @y/websocket 4, pycrdt's own provider, a raw socket."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from tests.support.documents import new_document, socket_url, text_of
 from tests.support.server import CoscribeServer
 from tests.support.stock import StockClient
 from tests.support.typist import Typist
+from tests.support.wire_bytes import one, typed
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from coscribe.core.lib0 import write_bytes
+
 
 @pytest.mark.node
-@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize("major", [2, 3, 4])
 async def test_stock_client_syncs_both_ways(server: CoscribeServer, major: int) -> None:
     document_id = new_document(server, "# Здравей 😀\n")
     async with StockClient(major, server.url, document_id) as stock, Typist(socket_url(server, document_id)) as ours:
@@ -30,7 +33,7 @@ async def test_stock_client_syncs_both_ways(server: CoscribeServer, major: int) 
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize("major", [2, 3, 4])
 async def test_what_a_stock_client_typed_offline_arrives(server: CoscribeServer, major: int) -> None:
     document_id = new_document(server, "start")
     async with StockClient(major, server.url, document_id) as stock, Typist(socket_url(server, document_id)) as ours:
@@ -125,6 +128,17 @@ async def test_a_raw_socket_can_follow_the_protocol(server: CoscribeServer) -> N
         await socket.send(b"\x00\x02" + bytes((len(update),)) + update)
         await socket.send(b"\x00\x00\x01\x00")
         assert await socket.recv() == b"\x00\x01" + bytes((len(update),)) + update
+
+
+async def test_who_asks_for_it_hears_his_own_update_back(server: CoscribeServer) -> None:
+    """P18: `echo=1`."""
+    document_id = new_document(server)
+    update = b"\x00\x02" + write_bytes(one(5, 0, typed("a")))
+    async with connect(f"{socket_url(server, document_id)}?echo=1", compression=None, proxy=None) as socket:
+        assert await socket.recv() == b"\x00\x00\x01\x00"
+        await socket.send(update)
+        assert await socket.recv() == update
+    assert text_of(server, document_id) == "a"
 
 
 async def _reads(text: Text, expected: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 from tests.contracts.values import stored
-from tests.rooms.building import Building
+from tests.rooms.building import Building, eventually
 from tests.support.people import ANN
 
 from coscribe.core.splices import Splice
@@ -75,7 +75,7 @@ async def test_many_that_pause_at_once_are_stored_one_after_the_other(building: 
         await asyncio.gather(*(write(room, f"# {number}\n") for number, room in enumerate(rooms)))
         for number, document in enumerate(made):
             await titled(documents, document, str(number))
-        assert [room.title for room in rooms] == [str(number) for number in range(20)]
+        await eventually(lambda: [room.title for room in rooms] == [str(number) for number in range(20)])
     assert documents.most == 1
 
 

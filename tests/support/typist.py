@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pycrdt import Doc, Text, TransactionEvent
+from tests.support.http_wire import HttpWire
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -52,7 +53,7 @@ class Typist:
         self.on_update: Callable[[], None] = lambda: None
         self._events: list[TransactionEvent] = []
         self._subscription = self.doc.observe(self._events.append)
-        self._socket: ClientConnection | None = None
+        self._socket: ClientConnection | HttpWire | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
 
@@ -65,9 +66,7 @@ class Typist:
 
     async def connect(self) -> None:
         """Open a socket and handshake; frames are counted anew, as the server does."""
-        self._socket = await connect(
-            self.url, additional_headers=self.headers, compression=None, max_size=None, proxy=None
-        )
+        self._socket = await self._open()
         self.synced, self.closed, self.sent = False, None, 0
         self.heard = Heard()
         # A server without a place for it has closed already; what it said is read below.
@@ -75,6 +74,9 @@ class Typist:
             await self.send(HELLO)
         await self.send(b"\x00\x00" + write_bytes(self.doc.get_state()))
         self._task = asyncio.create_task(self._read(self._socket))
+
+    async def _open(self) -> ClientConnection | HttpWire:
+        return await connect(self.url, additional_headers=self.headers, compression=None, max_size=None, proxy=None)
 
     async def disconnect(self) -> None:
         if self._socket is not None:
@@ -139,7 +141,7 @@ class Typist:
     async def wait_text(self, expected: str, timeout_s: float = 20) -> None:
         await self.wait(lambda: str(self.text) == expected, timeout_s)
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read(self, socket: ClientConnection | HttpWire) -> None:
         try:
             async for frame in socket:
                 assert isinstance(frame, bytes)
@@ -187,3 +189,14 @@ class Typist:
             self.heard.updates += 1
             self.on_update()
         return None
+
+
+class HttpTypist(Typist):
+    """The same where a WebSocket cannot be had: `carrier` is `stream` or `poll`, `url` that of the socket."""
+
+    def __init__(self, url: str, carrier: str, *, headers: dict[str, str] | None = None, hello: bool = True) -> None:
+        super().__init__(url, headers=headers, hello=hello)
+        self.carrier = carrier
+
+    async def _open(self) -> HttpWire:
+        return await HttpWire.open(self.url, self.carrier, self.headers)

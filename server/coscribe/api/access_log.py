@@ -9,8 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = structlog.get_logger(__name__)
 
-# Probes and files come all day and say nothing; they are written down only when something is wrong with them.
-_QUIET = ("/assets/", "/health/")
+# Probes and files come all day and say nothing, and so do the requests of a session, twenty a second of each who types;
+# they are written down only when something is wrong with them.
+_QUIET = ("/assets/", "/health/", "/frames/", "/poll/")
 
 
 def tell_socket(path: str, status: int, began_at: float, client: str | None) -> None:

@@ -14,7 +14,7 @@ from coscribe.api.problems import problem_of
 from coscribe.api.wiring import Wiring
 from coscribe.errors import TooLarge
 
-_LIMIT = "max_frame_bytes"
+BODY_LIMIT = "max_frame_bytes"
 # A body of which nothing comes for so long will not come: its memory is worth more (threat: slow bodies).
 NEXT_WITHIN_S = 20.0
 
@@ -50,17 +50,18 @@ class BodyLimit:
             return
         wiring: Wiring = scope["state"]["wiring"]
         limit = wiring.settings.max_frame_bytes
-        if _announced(scope) > limit:
+        if announced_bytes(scope) > limit:
             await _refusal(limit)(scope, receive, send)
             return
         await self._app(scope, _counted(receive, limit), send)
 
 
 def _refusal(limit: int) -> Response:
-    return problem_of(TooLarge(f"A request's body may have at most {limit} bytes.", limit=_LIMIT))
+    return problem_of(TooLarge(f"A request's body may have at most {limit} bytes.", limit=BODY_LIMIT))
 
 
-def _announced(scope: Scope) -> int:
+def announced_bytes(scope: Scope) -> int:
+    """How long a request says that its body is; 0 where it says nothing."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value)  # the server's parser has refused anything but digits

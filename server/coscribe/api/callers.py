@@ -103,17 +103,20 @@ async def caller_by_cookie(connection: HTTPConnection, wiring: Wiring) -> Caller
 
 async def caller_of(request: Request, wiring: Wired) -> Caller:
     """Who makes a REST request. Raises Unauthenticated for a bad token, Forbidden for a foreign page, TooMany."""
-    secret = bearer_of(request.headers)
-    changes = request.method not in _SAFE_METHODS
-    if secret is not None:
-        caller = await caller_by_secret(wiring, secret)
-    else:
-        if changes:
-            _require_own_page(request, wiring.settings)
-        caller = await caller_by_cookie(request, wiring)
-    if changes:
+    caller = await sender_of(request, wiring)
+    if request.method not in _SAFE_METHODS:
         wiring.gates.write(request, caller)
     return caller
+
+
+async def sender_of(request: Request, wiring: Wired) -> Caller:
+    """The same for requests that have a rate of their own."""
+    secret = bearer_of(request.headers)
+    if secret is not None:
+        return await caller_by_secret(wiring, secret)
+    if request.method not in _SAFE_METHODS:
+        _require_own_page(request, wiring.settings)
+    return await caller_by_cookie(request, wiring)
 
 
 def _require_own_page(request: Request, settings: Settings) -> None:
@@ -153,3 +156,4 @@ def set_cookie(response: Response, session: NewSession, settings: Settings) -> N
 
 
 Asking = Annotated[Caller, Depends(caller_of)]
+Sending = Annotated[Caller, Depends(sender_of)]

@@ -88,7 +88,7 @@ async def follow_all(request: Request, caller: Asking, wiring: Wired, asked: Ask
     with wiring.gates.reader(request, caller):
         await reader.start(asked.after)
         wait_s = asked.wait_s if asked.after else 0.0  # without a position the answer only says where to begin
-        return poll_response(await until_stop(wiring, reader.next(wait_s)), reader.position)
+        return poll_response(await until_stop(wiring, reader.next(wait_s)) or [], reader.position)
 
 
 class ActivityReader:

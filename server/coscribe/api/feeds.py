@@ -7,7 +7,7 @@ import json
 from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Query, Request, Response
 
@@ -25,6 +25,7 @@ from coscribe.services.access import Caller
 WAIT_MOST_S = 50.0
 WAIT_S = 25.0
 _POSITION_MOST = 100
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ async def _enter(wiring: Wiring, place: Place, document_id: str, caller: Caller,
 async def _poll(wiring: Wiring, place: Place, document_id: str, caller: Caller, query: FeedQuery) -> Response:
     reading = await _enter(wiring, place, document_id, caller, query)
     try:
-        events = await until_stop(wiring, _heard(reading.reader, query.wait_s))
+        events = await until_stop(wiring, _heard(reading.reader, query.wait_s)) or []
         return poll_response(events, query.after, people=reading.held.room.people)
     finally:
         reading.leave()
@@ -142,13 +143,13 @@ async def _heard(reader: FeedReader, wait_s: float) -> list[FeedEvent]:
         return events
 
 
-async def until_stop(wiring: Wiring, hearing: Coroutine[Any, Any, list[FeedEvent]]) -> list[FeedEvent]:
-    """What is heard, nothing when the server stops before."""
+async def until_stop(wiring: Wiring, hearing: Coroutine[Any, Any, _T]) -> _T | None:
+    """What is heard, None when the server stops before."""
     heard = asyncio.create_task(hearing)
     stop = asyncio.create_task(wiring.stop.wait())
     try:
         await asyncio.wait({heard, stop}, return_when=asyncio.FIRST_COMPLETED)
-        return heard.result() if heard.done() else []
+        return heard.result() if heard.done() else None
     finally:
         heard.cancel()
         stop.cancel()

@@ -155,6 +155,10 @@ class Gates:
         """The place of a socket, until it is left; raises Unavailable."""
         return self._place((self._own_sockets, _id_of(caller)), self._address(connection))
 
+    def stranger(self, connection: HTTPConnection) -> Place:
+        """The place of a connection whose caller is not known yet, until it is left; raises Unavailable."""
+        return self._place(self._address(connection))
+
     def require_place(self, sessions: int) -> None:
         """Whether a document with so many sessions takes one more; raises Unavailable."""
         if sessions >= self._sessions_most:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Scope
 from coscribe.api.access_log import tell_socket
 from coscribe.api.frames import BINARY, CLOSE, Broken, close_frame, frame, read_head
 from coscribe.api.line import Line
+from coscribe.core.outbox import is_final
 from coscribe.core.protocol import encode_denied
 from coscribe.core.session import Session
 
@@ -136,7 +137,7 @@ class Handshake(asyncio.Protocol):
             self.reject(HTTPStatus.INTERNAL_SERVER_ERROR)
             return
         self._end(code)
-        denied = frame(BINARY, encode_denied(reason)) if 4400 <= code <= 4499 else b""
+        denied = frame(BINARY, encode_denied(reason)) if is_final(code) else b""
         self._transport.write(denied + close_frame(code, reason))
         if not self._transport.is_closing():
             self._transport.resume_reading()

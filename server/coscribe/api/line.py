@@ -18,7 +18,7 @@ from coscribe.api.lines import Lines
 from coscribe.api.pace import Pace
 from coscribe.api.reading import Reading, State
 from coscribe.api.writing import WRITE_BYTES
-from coscribe.core.outbox import Closing, Outbox
+from coscribe.core.outbox import Closing, Outbox, is_final
 from coscribe.core.protocol import KEEPALIVE, encode_denied
 from coscribe.core.session import Session
 from coscribe.rooms.room import Room
@@ -32,8 +32,6 @@ _MESSAGE_WITHIN_S = 10.0
 _MESSAGE_BYTES_PER_S = 4 * 2**10
 # What the other side has to answer a close, and to read one that ends the line.
 _CLOSE_WITHIN_S = 10.0
-# Closes before which nothing that is queued is sent any more: the credential, the access or the document is gone.
-_AT_ONCE = frozenset((4401, 4403, 4404))
 _FAIL_WITHIN_S = 2.0
 
 
@@ -68,7 +66,7 @@ class Line(Reading):
         transport, outbox, closing = self._transport, self._session.outbox, self._session.outbox.closing
         if transport is None or self._state is not State.OPEN:
             return
-        if closing is not None and (self._unsent is not None or closing.code in _AT_ONCE):
+        if closing is not None and (self._unsent is not None or closing.is_at_once):
             outbox.take()  # who lost access reads no more, and who reads nothing is not waited for
             self._close(closing)
         elif self._unsent is None:
@@ -89,8 +87,14 @@ class Line(Reading):
 
     def _close(self, closing: Closing) -> None:
         """End the conversation; a final code is preceded by permission denied, the only reason stock clients show."""
-        denied = frame(BINARY, encode_denied(closing.reason)) if 4400 <= closing.code <= 4499 else b""
+        denied = self._denied(closing.reason) if is_final(closing.code) else b""
         self._end(denied, closing.code, closing.reason)
+
+    def _denied(self, reason: str) -> bytes:
+        return frame(BINARY, encode_denied(reason))
+
+    def _sign(self) -> bytes:
+        return frame(BINARY, KEEPALIVE)
 
     def _end(self, last: bytes, code: int, reason: str) -> None:
         if self._transport is None or self._state is not State.OPEN:
@@ -196,7 +200,7 @@ class Line(Reading):
             return
         sign = frame(PING, b"") if now - self._heard_at > _ASK_AFTER_S else b""
         if now - self._sent_at > self._lines.keepalive_s - self._lines.beat_s:
-            sign += frame(BINARY, KEEPALIVE)
+            sign += self._sign()
             self._sent_at = now
         if sign:
             transport.write(sign)

@@ -85,11 +85,17 @@ class Lines:
             part.discard(line)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run what a line has to wait for."""
+        """Run what a line has to wait for; that it failed is written down."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._loop.call_exception_handler({"message": "a line's work failed", "exception": error, "task": task})
 
     async def close(self) -> None:
         """End the beat and what is waited for."""

@@ -39,6 +39,10 @@ class Pace:
         self._held_since: float | None = None
         self._flooded = False
 
+    def share(self, other: Pace) -> None:
+        """Count with what the principal of another one sends, where none is counted with yet."""
+        self._shared = self._shared or other._shared
+
     @property
     def is_flooded(self) -> bool:
         """Whether the socket was held back for so long that it is to be closed."""

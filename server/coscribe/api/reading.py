@@ -13,15 +13,10 @@ from typing import NamedTuple
 from coscribe.api.frames import BINARY, CLOSE, Broken, Frame, Unfinished, payload_of, read_head, short_messages
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Pace
+from coscribe.api.telling import MOST_EXTRA, MOST_FRAMES, tell
 from coscribe.api.writing import Writing
 from coscribe.core.session import Session
 from coscribe.rooms.room import Room
-
-# What is read of one line in a turn of the loop: 200 keystrokes with their carets, 2 ms.
-_MOST_FRAMES = 400
-# What the messages of one slice may cost beyond ordinary ones, of 20 us each at most, before others are served: the
-# bursts of ten sockets that made a text expensive held everybody up for 11 s.
-_MOST_EXTRA = 400.0
 
 
 class State(Enum):
@@ -132,12 +127,12 @@ class Reading(Writing):
     def _read_frames(self, data: bytes) -> Read:
         pos = need = frames = whole = 0
         extra = 0.0
-        most = min(self._room.most_of_slice(_MOST_FRAMES), self._pace.messages_left())
-        while pos < len(data) and frames < most and extra <= _MOST_EXTRA and self._state is not State.DEAF:
+        most = min(self._room.most_of_slice(MOST_FRAMES), self._pace.messages_left())
+        while pos < len(data) and frames < most and extra <= MOST_EXTRA and self._state is not State.DEAF:
             is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
             messages, until = ([], pos) if is_fragmented else short_messages(data, pos, most - frames)
             if messages:
-                taken, more = self._tell_room(messages)
+                taken, more = self._tell(messages)
                 pos = until if taken == len(messages) else short_messages(data, pos, taken)[1]
                 frames, whole, extra = frames + taken, whole + taken, extra + more
             else:
@@ -149,32 +144,14 @@ class Reading(Writing):
                 frames += 1
                 if message is not None:
                     whole += 1
-                    extra += self._tell_room([message])[1]
+                    extra += self._tell([message])[1]
             if self._room.weighs(self._session.id):
                 break
         return Read(pos, need, whole, frames + extra)
 
-    def _tell_room(self, messages: list[bytes]) -> tuple[int, float]:
-        """Give the room messages; gives how many it took before something was in the way, and what they cost beyond
-        ordinary ones.
-        """
-        room, session = self._room, self._session
-        extra = 0.0
-        express = room.express(session)
-        number, taken = 0, room.taken
-        for message in messages:
-            number += 1
-            if express is not None and express(session, message):
-                continue
-            if self._state is State.OPEN:
-                before = room.taken
-                extra += room.receive(session, message) - 1.0
-                taken += room.taken - before
-            express = room.express(session)
-            if extra > _MOST_EXTRA or room.weighs(session.id):
-                break
-        room.took(session)
-        return number, extra + (room.taken - taken) * (room.cost - 1.0)
+    def _tell(self, messages: list[bytes]) -> tuple[int, float]:
+        """Give the room messages; what comes behind our close counts for nothing."""
+        return tell(self._room, self._session, messages) if self._state is State.OPEN else (len(messages), 0.0)
 
     def _frame_at(self, data: bytes, pos: int) -> tuple[int, bytes | None]:
         """Where a frame ends, beyond the data where it is not whole; and the message that it ends, if it does."""

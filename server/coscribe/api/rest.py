@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
 
-from coscribe.api import documents, events, health, links, me, text, updates
+from coscribe.api import carriers, documents, events, health, links, me, text, updates
 from coscribe.api.bodies import BodyLimit, BodyTooLarge, on_body_too_large
 from coscribe.api.openapi import PROBLEM_SCHEMA, problems
 from coscribe.api.problems import HANDLERS
@@ -70,6 +70,7 @@ def add_rest(app: FastAPI) -> None:
     for part in (documents, text, updates, events, links, me):
         api.include_router(part.router)
     app.include_router(api)
+    app.include_router(carriers.router)
     app.include_router(health.router)
     app.add_middleware(BodyLimit)
     app.add_exception_handler(BodyTooLarge, on_body_too_large)

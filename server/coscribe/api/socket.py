@@ -7,26 +7,21 @@ back after everything else.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from coscribe.api.access_log import tell_socket
 from coscribe.api.callers import allowed_origin, bearer_of, caller_by_cookie, caller_by_secret
-from coscribe.api.gates import Place
 from coscribe.api.handshake import KEY, Handshake
+from coscribe.api.hocuspocus import PATHS, take_socket
 from coscribe.api.line import Line
-from coscribe.api.pace import Pace
 from coscribe.api.problems import close_code_of
+from coscribe.api.stay import Stay, come_in
 from coscribe.api.wiring import Wiring, wired
-from coscribe.core.outbox import Outbox
-from coscribe.core.session import Session
 from coscribe.errors import CoscribeError
-from coscribe.model import new_id
-from coscribe.rooms.registry import Held
 from coscribe.services.access import Caller
 
 _TOKEN_PROTOCOL = "coscribe.token."  # noqa: S105 - the prefix of a subprotocol
@@ -39,16 +34,19 @@ async def socket(scope: Scope) -> None:
     connection = HTTPConnection(scope)
     wiring = wired(connection)
     place = _PATH.fullmatch(scope["path"])
-    if place is None:
+    if place is None and scope["path"] not in PATHS:
         handshake.reject(HTTPStatus.NOT_FOUND)
     elif not allowed_origin(connection.headers, connection.headers.get("host", ""), wiring.settings):
         handshake.reject(HTTPStatus.FORBIDDEN)  # before it is accepted: no foreign page gets a socket
     else:
         protocol = next((p for p in scope["subprotocols"] if p.startswith(_TOKEN_PROTOCOL)), None)
-        handshake.accept(protocol)
+        handshake.accept(protocol if place is not None else None)
         try:
-            caller = await _caller(connection, wiring, protocol)
-            await _enter(handshake, connection, wiring, place[1], caller)
+            if place is None:
+                take_socket(handshake, connection, wiring)
+            else:
+                caller = await _caller(connection, wiring, protocol)
+                await _enter(handshake, connection, wiring, place[1], caller)
         except CoscribeError as error:
             handshake.refuse(close_code_of(error), str(error))
 
@@ -56,31 +54,23 @@ async def socket(scope: Scope) -> None:
 async def _enter(
     handshake: Handshake, connection: HTTPConnection, wiring: Wiring, document_id: str, caller: Caller
 ) -> None:
-    """Find the caller's seat in the document's room and hand the socket over to it."""
-    seat = _Seat(wiring, wiring.gates.socket(connection, caller), connection)
+    """Bring the caller into the document's room and hand the socket over to his line."""
+    stay = await come_in(wiring, connection, document_id, caller)
+    if connection.query_params.get("echo") == "1":
+        stay.room.echo(stay.session)
+    ended = partial(_ended, stay, handshake.left)
+    line = Line(wiring.lines, stay.room, stay.pace, wiring.settings.max_frame_bytes, ended)
+    if not handshake.hand_over(line, stay.session):
+        stay.leave()
+
+
+def _ended(stay: Stay, left: Callable[[], None], code: int) -> None:
+    """The line is gone."""
     try:
-        changes = wiring.access.changes
-        # What may not be entered does not exist (docs/protocol.md: 4403 is for access that was lost).
-        document, role = await wiring.access.enter(document_id, caller)
-        seat.held = await wiring.registry.acquire(document)
-        room = seat.held.room
-        wiring.gates.require_place(len(room.sessions))
-        outbox = Outbox(wiring.settings.max_outbox_bytes, buffers=wiring.buffers)
-        link_id = caller.link.id if caller.link is not None else None
-        session = seat.session = Session(new_id(), caller.actor, role, outbox, link_id, refused=wiring.count_refusal)
-        room.join(session)
-        # What was taken away meanwhile met no session: ask again now that there is one.
-        if wiring.access.changes != changes:
-            _, role = await wiring.access.enter(document_id, caller)
-            room.set_role(session, role)
-    except BaseException:
-        seat.leave()
-        raise
-    pace = Pace(wiring.rates, wiring.gates.messages(connection, caller), wiring.watch)
-    line = Line(wiring.lines, room, pace, wiring.settings.max_frame_bytes, seat.ended)
-    seat.left = handshake.left
-    if not handshake.hand_over(line, session):
-        seat.leave()
+        stay.leave()
+    finally:
+        left()
+    stay.tell_end("ws", code)
 
 
 async def _caller(connection: HTTPConnection, wiring: Wiring, protocol: str | None) -> Caller:
@@ -90,36 +80,3 @@ async def _caller(connection: HTTPConnection, wiring: Wiring, protocol: str | No
     if secret:
         return await caller_by_secret(wiring, secret)
     return await caller_by_cookie(connection, wiring)
-
-
-class _Seat:
-    """What a socket holds until it ends: its place, its room, its session."""
-
-    __slots__ = ("_began_at", "_client", "_place", "_wiring", "held", "left", "session")
-
-    def __init__(self, wiring: Wiring, place: Place, connection: HTTPConnection) -> None:
-        self._wiring = wiring
-        self._place = place
-        self._client = connection.client.host if connection.client else None
-        self._began_at = time.monotonic()
-        self.held: Held | None = None
-        self.session: Session | None = None
-        self.left: Callable[[], None] = lambda: None
-
-    def ended(self, code: int) -> None:
-        """The line is gone."""
-        try:
-            self.leave()
-        finally:
-            self.left()
-        if self.held is not None:
-            tell_socket(f"/ws/{self.held.room.document_id}", code, self._began_at, self._client)
-
-    def leave(self) -> None:
-        """Give everything back."""
-        self._place.leave()
-        if self.held is not None:
-            self._wiring.registry.release(self.held)
-        if self.held is not None and self.session is not None:
-            self.session.outbox.end()
-            self.held.room.leave(self.session)

@@ -14,6 +14,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from coscribe.api.gates import Gates
+from coscribe.api.http_session import HttpSessions
 from coscribe.api.lines import Lines
 from coscribe.api.pace import Rates
 from coscribe.config import Settings
@@ -48,6 +49,7 @@ class Wiring:
     watchdog: Watchdog
     gates: Gates
     lines: Lines
+    http_sessions: HttpSessions
     rates: Rates
     buffers: Buffers
     unsaved: Tally

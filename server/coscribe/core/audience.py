@@ -22,6 +22,8 @@ class Audience:
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
+        # Sessions that are sent their own updates back once they are saved: nobody asks for each letter otherwise.
+        self.echoing = 0
 
     def deliver(self, item: Accepted) -> None:
         """Give what was applied to everybody but its author."""
@@ -32,8 +34,9 @@ class Audience:
 
         Its authors get it too where they are several: leaving his part out for each would be as many frames as people.
         """
-        if len(accepted) == 1:
-            self.deliver(accepted[0])
+        if len(accepted) == 1 or self._are_echoed(accepted):
+            for item in accepted:
+                self.deliver(item)
             return
         first: dict[int, Span] = {}
         count = 0
@@ -51,6 +54,20 @@ class Audience:
             with suppress(Malformed, UpdateRefused):
                 together = joined(together, even_small=True)
         self._share(encode_update(together), tuple(first.values()), author)
+
+    def _are_echoed(self, accepted: Sequence[Accepted]) -> bool:
+        """Whether an author takes what comes back to him for saved: it must not come before it is."""
+        if not self.echoing:
+            return False
+        authors = [self.sessions.get(item.session_id) for item in accepted]
+        return any(author is not None and author.echoes is not None for author in authors)
+
+    def keep_echoes(self, accepted: Sequence[Accepted], last: int) -> None:
+        """Keep updates, the last of which has the ticket `last`, for those of their authors who want them back."""
+        for ticket, item in enumerate(accepted, start=last - len(accepted) + 1):
+            author = self.sessions.get(item.session_id)
+            if author is not None and author.echoes is not None:
+                author.echoes.append((ticket, encode_update(item.update)))
 
     def _share(self, frame: bytes, spans: Sequence[Span], author: str) -> None:
         for session in self.sessions.values():

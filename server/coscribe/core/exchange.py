@@ -8,6 +8,7 @@ durable, and when, is Intake's; acks follow it (rule D3).
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from coscribe.core.answers import Answers
 from coscribe.core.audience import Audience
 from coscribe.core.awareness import Awareness
 from coscribe.core.express import Express
-from coscribe.core.intake import Accepted, Commit, Intake
+from coscribe.core.intake import TURNED_AWAY, Accepted, Commit, Intake
 from coscribe.core.line_ends import line_ends
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, caret_of
@@ -89,8 +90,16 @@ class Exchange:
         session.outbox.push(self.answers.step1())
         session.outbox.push_answer(self.answers.everyone())
 
+    def echo(self, session: Session) -> None:
+        """Send a session its own updates back from now on, once they are saved."""
+        if session.echoes is None:
+            session.is_read_closely = True  # letters that go on would come back as one
+            session.echoes = deque()
+            self.audience.echoing += 1
+
     def leave(self, session: Session) -> None:
         """End a conversation; what it had accepted stays accepted."""
+        self.audience.echoing -= session.id in self.sessions and session.echoes is not None
         for table in (self.sessions, self._owed, self._holding):
             table.pop(session.id, None)
         self.awareness.leave(session.id)
@@ -160,7 +169,7 @@ class Exchange:
     def refuse(self, session: Session, slot: Slot, refusal: UpdateRefused) -> None:
         """Settle a frame as refused; whoever forked takes another client id and begins anew (rule D10)."""
         session.refused(refusal.limit)
-        self._turned_away |= refusal.limit == "max_unsaved_bytes"
+        self._turned_away |= refusal.limit == TURNED_AWAY
         if refusal.limit == "fork" or (refusal.limit == "client_id" and session.is_ours):
             session.fork(slot, str(refusal))
         else:
@@ -265,6 +274,8 @@ class Exchange:
             accepted = self.intake.apply()
             if accepted:
                 self.audience.deliver_together(accepted)
+                if self.audience.echoing:
+                    self.audience.keep_echoes(accepted, self.intake.sealed)
             self._has_cr |= any(item.scan.has_cr for item in accepted)
             if not self.intake.has_accepted:
                 while self._has_cr and self.normalise():
@@ -304,6 +315,8 @@ class Exchange:
         """Give what was applied alone to everybody but its author."""
         self._has_news = True
         self.audience.deliver(item)
+        if self.audience.echoing:
+            self.audience.keep_echoes([item], self.intake.tickets)
 
     def normalise(self) -> bool:
         """Turn CR LF and CR, which a stock client may bring, into LF by an edit of the server's own (rule D12).
@@ -373,6 +386,10 @@ class Exchange:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""
         self.flush()
         self.answers.drained(session.outbox)
+
+    def ask(self, session: Session) -> None:
+        """Send step 1 to one."""
+        session.outbox.push(self.answers.step1())
 
     def ask_all(self) -> None:
         """Send step 1 to everyone, so that an update lost on the way in is found."""

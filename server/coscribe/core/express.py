@@ -119,6 +119,7 @@ class Express:
         if (
             session.role not in _WRITERS
             or session.ahead is not None
+            or session.is_read_closely
             or intake.replica.pairs
             or intake.fragments > MOST_FRAGMENTS
         ):

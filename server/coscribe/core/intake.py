@@ -27,6 +27,8 @@ from coscribe.model import SERVER, NewEntry, Principal
 
 # What an accepted keystroke takes until it is durable, beside its bytes (measured: 979 bytes for 12).
 ENTRY_OVERHEAD = 900
+# The limit of an update that is turned away for now, and asked for again once there is room.
+TURNED_AWAY = "max_unsaved_bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Intake:
     def check_room(self, more_bytes: int) -> None:
         """Whether there is room for more text, and for more that is not saved yet. Raises UpdateRefused."""
         if self.is_full:
-            raise UpdateRefused("The server cannot save at the moment.", limit="max_unsaved_bytes")
+            raise UpdateRefused("The server cannot save at the moment.", limit=TURNED_AWAY)
         if more_bytes and not self.has_room(more_bytes):
             raise UpdateRefused("The document is as large as it may get.", limit="max_document_bytes")
 

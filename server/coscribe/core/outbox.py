@@ -15,6 +15,7 @@ from coscribe.core.update import Span
 
 # What a queued frame of a keystroke takes beside its bytes (measured: 109 bytes for 12).
 FRAME_OVERHEAD = 100
+_AT_ONCE = frozenset((4401, 4403, 4404))
 # Stands in the queue in the place of an answer's spans.
 _ANSWER = (Span(-1, 0, 0),)
 
@@ -23,12 +24,22 @@ def _unheard() -> None:
     """Nobody takes anything, or not yet."""
 
 
+def is_final(code: int) -> bool:
+    """Whether a close code says that coming back with the same request cannot succeed."""
+    return 4400 <= code <= 4499
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
     """How a session ends: a WebSocket close code and words for the person."""
 
     code: int
     reason: str
+
+    @property
+    def is_at_once(self) -> bool:
+        """Whether nothing that is queued is sent any more: the credential, the access or the document is gone."""
+        return self.code in _AT_ONCE
 
 
 class Outbox:

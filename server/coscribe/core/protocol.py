@@ -172,6 +172,11 @@ def encode_denied(reason: str) -> bytes:
     return b"\x02\x00" + write_string(reason)
 
 
+def encode_closing(code: int, reason: str) -> bytes:
+    """Encode the end of a session whose carrier has no close of its own; the last of its frames."""
+    return b"\x74" + write_uint(code) + write_string(reason)
+
+
 def encode_ack(frames: int, seq: int) -> bytes:
     """Encode that the first `frames` update frames of a session are settled, at or before `seq`."""
     return b"\x71" + write_uint(frames) + write_uint(seq)

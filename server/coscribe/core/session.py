@@ -148,10 +148,14 @@ class Session:
     # Updates that came ahead of their predecessors, None as for nearly everybody.
     ahead: Ahead | None = None
     has_asked: bool = False
+    # Whether every frame is to be read by `receive`: the express way is closed.
+    is_read_closely: bool = False
     # Hears the limit of every refusal.
     refused: Callable[[str], None] = lambda _: None
     # What comparing its updates with what is stored may still cost; None before the first.
     compared: Allowance | None = None
+    # Its own updates, with their tickets, that are sent back once they are on the disk; None where it asked for none.
+    echoes: deque[tuple[int, bytes]] | None = None
     _frames: int = 0
     _settled: int = 0
     # None where nothing is unsettled: an empty deque takes 600 bytes, and most sessions are idle.
@@ -242,17 +246,32 @@ class Session:
             self._settled = ledger.popleft().number
         if not ledger:
             self._ledger = None
-        if self.is_ours and self._settled > before:
+        if self._settled > before:
+            self._tell_settled(before, seq)
+        while self.echoes and self.echoes[0][0] <= durable:
+            self.outbox.push(self.echoes.popleft()[1])
+
+    def _tell_settled(self, before: int, seq: int) -> None:
+        """Tell that the frames behind the number `before` are settled."""
+        del before
+        if self.is_ours:
             self.outbox.push(encode_ack(self._settled, seq))
+
+    @staticmethod
+    def final_code(limit: str) -> int | None:
+        """The close code with which a stock client is let go whose update was refused; None where it may stay.
+
+        It keeps the change and builds on it, so that all it sends from now on would wait for it for ever.
+        """
+        return _FINAL.get(limit)
 
     def refuse(self, slot: Slot, reason: str, limit: str) -> None:
         """Settle a frame as refused: the notice goes out before the ack that counts it."""
         slot.ticket = 0
         if self.is_ours:
             self.outbox.push(encode_notice("refused", reason, frame=slot.number, limit=limit))
-        elif limit in _FINAL:
-            # It keeps the change and builds on it, so that all it sends from now on would wait for it for ever.
-            self.outbox.close(_FINAL[limit], reason)
+        elif (code := self.final_code(limit)) is not None:
+            self.outbox.close(code, reason)
         else:
             self.outbox.push(encode_denied(reason))
 

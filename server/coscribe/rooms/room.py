@@ -227,6 +227,14 @@ class Room:
         with self._failing():
             self._exchange.drained(session)
 
+    def echo(self, session: Session) -> None:
+        """Send a session its own updates back once they are saved."""
+        self._exchange.echo(session)
+
+    def ask(self, session: Session) -> None:
+        """Ask a session for what is not here."""
+        self._exchange.ask(session)
+
     def set_role(self, session: Session, role: Role | None) -> None:
         """Change what a session may do; None ends it (4403)."""
         if role is None:

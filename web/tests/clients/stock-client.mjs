@@ -1,15 +1,20 @@
 // A stock y-websocket client, unchanged from npm, driven by JSON lines: one command a line in, one answer a line out.
-// Usage: node stock-client.mjs <2|3> <ws://host/ws> <document id>
+// Usage: node stock-client.mjs <2|3|4> <ws://host/ws> <document id>
 import { createInterface } from 'node:readline'
 import WebSocket from 'ws'
-import * as Y from 'yjs'
 
 const [major, url, room] = process.argv.slice(2)
-const { WebsocketProvider } = await import(major === '2' ? 'y-websocket2' : 'y-websocket')
+const { WebsocketProvider } = await import({ 2: 'y-websocket2', 3: 'y-websocket', 4: '@y/websocket' }[major])
+const { Doc } = await import(major === '4' ? '@y/y' : 'yjs')
 
-const doc = new Y.Doc()
+const doc = new Doc()
 const text = doc.getText('content')
-const provider = new WebsocketProvider(url, room, doc, { WebSocketPolyfill: WebSocket, disableBc: true })
+const params = major === '4' ? { echo: '1' } : {}
+const provider = new WebsocketProvider(url, room, doc, {
+  WebSocketPolyfill: WebSocket,
+  disableBc: true,
+  params,
+})
 
 // Looks again whenever the document, the people or the connection changed.
 const until = condition =>
