@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from coscribe.errors import CoscribeError, Unavailable
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 # Databases and secrets are for the account that runs the server, also in a folder that was there before.
 _NOBODY_ELSE = 0o077
+_LONGEST_S = 3600
 
 Command = Callable[["Settings", argparse.Namespace], None]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(restore)
     restore.set_defaults(run=_restore)
 
+    _add_doctor(commands)
+    _add_bench(commands)
+
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(run=_openapi)
 
@@ -97,6 +102,40 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(create)
     create.set_defaults(run=_create_token)
     return parser
+
+
+def _add_doctor(commands: Commands) -> None:
+    doctor = commands.add_parser("doctor", help="look at a running server from outside, through its proxy")
+    doctor.add_argument("url", help="its address as people type it: https://docs.example.org")
+    doctor.add_argument("--token", help="a bearer token, where guests may not make documents")
+    doctor.add_argument(
+        "--patience", type=_seconds, default=70.0, help="seconds that a quiet connection is held (default 70)"
+    )
+    doctor.set_defaults(run=_doctor)
+
+
+def _add_bench(commands: Commands) -> None:
+    bench = commands.add_parser("bench", help="measure what this program does on this machine")
+    subjects = bench.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    transports = subjects.add_parser("transports", help="compare WebSocket, event stream, long poll and polling")
+    transports.add_argument(
+        "--seconds", type=_seconds, default=20.0, help="how long people type over each (default 20)"
+    )
+    transports.add_argument("--short", action="store_true", help="few people and all transports at once, as a trial")
+    transports.add_argument("--docs", type=Path, help="folder to write transports.md and its drawings into")
+    transports.add_argument("--results", type=Path, help="file for the figures, a JSON line each")
+    transports.set_defaults(run=_bench_transports)
+
+
+def _seconds(text: str) -> float:
+    """A time of an option. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to {_LONGEST_S}")
+    return value
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +196,26 @@ def _restore(settings: Settings, options: argparse.Namespace) -> None:
     from coscribe.upkeep.commands import restore  # noqa: PLC0415 - loads the engine
 
     restore(settings, options.file, damaged=options.damaged)
+
+
+def _doctor(_settings: Settings, options: argparse.Namespace) -> None:
+    import asyncio  # noqa: PLC0415
+
+    from coscribe.doctor.command import examine  # noqa: PLC0415 - loads an HTTP client
+
+    if not asyncio.run(examine(options.url, options.token, options.patience)):
+        raise CoscribeError("Something is to be changed, see above.")
+
+
+def _bench_transports(_settings: Settings, options: argparse.Namespace) -> None:
+    if sys.platform != "linux":
+        raise CoscribeError("What a server takes is read from /proc, which only Linux has.")
+    from coscribe.bench.command import transports  # noqa: PLC0415 - loads clients and the engine
+    from coscribe.bench.figures import Plan  # noqa: PLC0415 - see above
+
+    plan = Plan.short(options.seconds) if options.short else Plan(options.seconds)
+    call = f"coscribe bench transports --seconds {options.seconds:g}{' --short' if options.short else ''}"
+    transports(plan, options.docs, options.results, call)
 
 
 def _openapi(settings: Settings, _options: argparse.Namespace) -> None:

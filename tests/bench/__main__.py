@@ -25,7 +25,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import machine
 from tests.bench.contenders import KINDS, Kind
 from tests.bench.generator import Generator
 from tests.bench.metrics import METRICS, spread
@@ -33,6 +32,8 @@ from tests.bench.packages import TOP
 from tests.bench.plan import ONCE, SCENARIOS
 from tests.bench.results import Results, Row
 from tests.bench.stage import Options, Stage
+
+from coscribe.bench import machine
 
 _FILE = TOP / "test-results" / "bench.jsonl"
 

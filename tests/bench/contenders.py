@@ -20,10 +20,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 
-from tests.bench.machine import SERVER_CORE, Usage, pinned, usage
 from tests.bench.packages import HOCUSPOCUS, PYCRDT, SCRATCH, Y_WEBSOCKET, Package
 from tests.support.server import CoscribeServer
 
+from coscribe.bench.machine import SERVER_CORE, Usage, pinned, usage
 from coscribe.config import Settings
 
 # An update and a caret.

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tests.bench.machine import GENERATOR_CORE, pinned
+from coscribe.bench.machine import GENERATOR_CORE, pinned
 
 _MAIN = Path(__file__).parent / "load" / "main.mjs"
 # Young objects of a second of load fit in here: else the collector stops the loop for longer than a keystroke may take.

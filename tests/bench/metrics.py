@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bench.drawing import shown
 from tests.bench.results import Row
+
+from coscribe.bench.drawing import shown
 
 Figures = Mapping[str, Any]
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.contenders import KINDS, Kind
-from tests.bench.drawing import Points, bars, lines, shown
 from tests.bench.metrics import CAPACITIES, METRICS, Metric, spread
 from tests.bench.packages import TOP
 from tests.bench.plan import SCENARIOS
 from tests.bench.results import Results, Row
+
+from coscribe.bench.drawing import Points, bars, lines, shown
 
 PAPER = TOP / "docs" / "performance.md"
 DRAWINGS = TOP / "docs" / "performance"

@@ -10,8 +10,9 @@ from typing import Any
 
 from tests.bench.contenders import Contender, Kind
 from tests.bench.generator import Answer, Generator
-from tests.bench.machine import Usage, busy_s, usage
 from tests.bench.results import Results
+
+from coscribe.bench.machine import Usage, busy_s, usage
 
 Figures = dict[str, Any]
 

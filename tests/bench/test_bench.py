@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from tests.bench import __main__ as bench
 from tests.bench import report
-from tests.bench.drawing import bars, lines
 from tests.bench.metrics import METRICS, spread
 from tests.bench.results import Results, Row
 from tests.bench.scenarios.capacity import Search
+
+from coscribe.bench.drawing import bars, lines
 
 
 @pytest.mark.parametrize(("capacity", "first"), [(3.0, 1.0), (700.0, 5.0), (40.0, 100.0)])

@@ -1,0 +1,1 @@
+"""`coscribe bench`: measures what this program does on this machine, with a server of its own."""
