@@ -41,8 +41,9 @@ torture: $(DEV_STAMP) $(WEB) browser ## Run every proof of docs/reliability.md i
 autobahn: $(DEV_STAMP) ## Judge the WebSocket carrier by Autobahn's test suite, on Python 2.7 (PYTHON2=), for docs/autobahn.md
 	@$(BIN)/python -m tests.torture.autobahn
 
-bench: $(DEV_STAMP) $(WEB) ## Measure our server, most of an hour; a part of it: BENCH='capacity-a latency'
+bench: $(DEV_STAMP) $(WEB) ## Measure our server and write docs/transports.md, most of an hour; a part: BENCH='capacity-a latency'
 	@$(BIN)/python -m tests.bench --new $(BENCH)
+	@$(if $(BENCH),,$(BIN)/coscribe bench transports --docs docs)
 
 bench-peers: $(DEV_STAMP) $(WEB) ## Measure it beside other servers, for some hours, and write docs/performance.md
 	@$(BIN)/python -m tests.bench.packages

@@ -71,6 +71,7 @@ export default defineConfig({
       '/r/': server,
       '/s/': server,
       '/ws/': { target: server, ws: true },
+      '^/(sessions|frames|sse|poll)/': server,
     },
   },
 })

@@ -2,8 +2,8 @@ import './style/read.css'
 import { place } from './page/place'
 import { keepTimes, tellDeed } from './read/activity'
 import { Body } from './read/body'
-import { Feed } from './read/feed'
 import { People } from './read/people'
+import { SharedFeed } from './read/shared'
 
 /** Follows the document of a read page. The page is complete without it; this brings what changes. */
 const main = place('text')
@@ -49,7 +49,7 @@ keepTimes()
 if (events && bodyAddress) {
   const body = new Body(main, bodyAddress, followText)
   const people = new People(place('people'))
-  const feed = new Feed(events, main.dataset.position ?? '', {
+  const feed = new SharedFeed(events, main.dataset.position ?? '', {
     onText: () => body.touch(),
     onTitle: showTitle,
     onDeed: deed => {

@@ -11,6 +11,7 @@ const paths = {
   codeBlock: 'M4 5h16v14H4zM8.5 10l-2 2 2 2M12 14.5h5',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
   count: 'M4 6h16M4 10h16M4 14h9M15 19l2-5 2 5M15.7 17.5h2.6',
+  detour: 'M4 17h3c4 0 3-10 7-10h6M16.5 3.5 20 7l-3.5 3.5',
   device: 'M4 6h16v10H4zM2.5 19.5h19',
   download: 'M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14',
   edit: 'm4 20 1-4L16 5l3 3L8 19zM14 7l3 3',

@@ -1,3 +1,7 @@
+import { POLLS, remember, remembers } from '../sync/memory'
+import { isProblem } from '../sync/refusal'
+import { Seat } from '../sync/seat'
+
 /** What the read page hears; the rest of the feed's fields it does not need. */
 export interface Reader {
   id: string
@@ -41,53 +45,142 @@ interface Polled {
 
 /** So many failures without one opening mean that something on the way holds streams back. */
 const MOST_FAILURES = 3
-const WAIT_S = 25
+/** The first event comes with the head of a stream: one that is silent for so long is held back until it ends. */
+const HEARD_WITHIN_MS = 5_000
+/** How long polls go on before a stream is tried again, each time twice as long. */
+const STREAM_AGAIN_MS = 60_000
+const LONGEST_STREAM_AGAIN_MS = 960_000
+const WAIT_S = 20
+const SHORTEST_WAIT_S = 3
+const GATHER_MS = 100
 const RETRY_MS = 2_000
 const LONGEST_RETRY_MS = 30_000
 /** The server's comment lines cannot be heard here; without an event for so long the line may be dead. */
 const QUIET_MS = 30_000
+/** Who has no seat asks so often. */
+const NO_SEAT_MS = 3_000
 
 const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
-const isGone = (status: number): boolean => [401, 403, 404, 410].includes(status)
+/** The server's own word that this is not shared any more; a firewall's word with the same number is none. */
+const isGone = (response: Response): boolean =>
+  [401, 403, 404, 410].includes(response.status) && isProblem(response)
+
+/** What comes of a poll: `cut` where something on the way did not let it wait, `end` where no other is to follow. */
+type Came = 'events' | 'nothing' | 'cut' | 'end'
 
 /** Follows a document's feed: as an event stream, or by long polls over the same events where streams fail. */
 export class Feed {
   private failures = 0
+  /** A stream was heard: it is the server that is away then, not the stream that is held back. */
   private streams = false
+  private state: 'live' | 'connecting' | 'gone' | null = null
   private retryMs = RETRY_MS
   private stream: EventSource | null = null
   private heardAt = performance.now()
+  private patience: ReturnType<typeof setTimeout> | undefined
+  private streamAgainMs = STREAM_AGAIN_MS
+  private waitS = WAIT_S
+  private readonly over = new AbortController()
+  private readonly seat = new Seat(this.over.signal)
+  private looking: ReturnType<typeof setInterval> | undefined
 
   constructor(
     private readonly address: string,
-    private position: string,
+    /** Where the next stream or poll goes on. */
+    public position: string,
     private readonly listener: Listener,
   ) {}
 
+  private get stopped(): boolean {
+    return this.over.signal.aborted
+  }
+
+  stop(): void {
+    this.over.abort()
+    clearTimeout(this.patience)
+    clearInterval(this.looking)
+    this.stream?.close()
+  }
+
   start(): void {
+    this.looking = setInterval(() => void this.look(), QUIET_MS)
+    if (remembers(POLLS)) void this.poll(this.streamAgainMs)
+    else void this.listen()
+  }
+
+  private async listen(): Promise<void> {
+    const hasSeat = await this.seat.take()
+    if (this.stopped) return
+    if (!hasSeat) {
+      void this.poll(0)
+      return
+    }
+    this.expect(HEARD_WITHIN_MS)
     const stream = new EventSource(`${this.address}?after=${encodeURIComponent(this.position)}`)
     this.stream = stream
-    stream.onopen = () => {
-      this.heardAt = performance.now()
-      this.failures = 0
-      this.streams = true
-      this.retryMs = RETRY_MS
-      this.listener.onState('live')
-    }
     stream.onerror = () => void this.onFailure(stream)
     for (const kind of ['snapshot', 'text', 'activity', 'presence']) {
-      stream.addEventListener(kind, event => this.hear(kind, event.lastEventId, JSON.parse(event.data)))
+      stream.addEventListener(kind, event => this.onEvent(kind, event))
     }
   }
 
   /** After sleep or a change of network a stream can be dead without a word: a quiet one is opened anew. */
   wake(): void {
     const quiet = performance.now() - this.heardAt > QUIET_MS
-    if (this.stream?.readyState !== EventSource.OPEN || !quiet) return
-    this.stream.close()
-    this.listener.onState('connecting')
-    this.start()
+    if (this.stream?.readyState === EventSource.OPEN && quiet) this.reopen()
+  }
+
+  private reopen(): void {
+    this.stream?.close()
+    this.is('connecting')
+    void this.listen()
+  }
+
+  /** Of a quiet stream nobody knows whether it is dead: whoever is looked at asks beside it. */
+  private async look(): Promise<void> {
+    const { stream, position } = this
+    const isQuiet = performance.now() - this.heardAt > QUIET_MS
+    if (document.hidden || !isQuiet || stream?.readyState !== EventSource.OPEN) return
+    const came = await this.pollOnce(0)
+    // What it should have brought came by the answer, or not even that did.
+    if (this.stream === stream && (came === 'nothing' || this.position !== position)) this.reopen()
+  }
+
+  private is(state: 'live' | 'connecting' | 'gone'): void {
+    if (state === this.state) return
+    this.state = state
+    this.listener.onState(state)
+  }
+
+  private expect(withinMs: number): void {
+    clearTimeout(this.patience)
+    this.patience = setTimeout(() => this.onSilence(), withinMs)
+  }
+
+  /** Something on the way keeps what the stream says. */
+  private onSilence(): void {
+    this.stream?.close()
+    this.stream = null
+    this.streams = false
+    const ms = this.streamAgainMs
+    remember(POLLS, ms)
+    this.streamAgainMs = Math.min(LONGEST_STREAM_AGAIN_MS, ms * 2)
+    void this.poll(ms)
+  }
+
+  /** What is new, once and at once. */
+  async catchUp(): Promise<void> {
+    await this.pollOnce(0)
+  }
+
+  private onEvent(kind: string, event: MessageEvent<string>): void {
+    clearTimeout(this.patience)
+    this.failures = 0
+    this.streams = true
+    this.retryMs = RETRY_MS
+    this.is('live')
+    this.hear(kind, event.lastEventId, JSON.parse(event.data))
   }
 
   private hear(kind: string, position: string | null, data: unknown): void {
@@ -102,65 +195,92 @@ export class Feed {
   }
 
   private async onFailure(stream: EventSource): Promise<void> {
-    this.listener.onState('connecting')
+    if (this.stopped || stream !== this.stream) return
+    clearTimeout(this.patience)
+    this.is('connecting')
     this.failures += 1
     const closed = stream.readyState === EventSource.CLOSED
-    // The browser tries again by itself unless the answer was an error.
-    if (!closed && this.failures < MOST_FAILURES) return
+    if (!closed && this.failures < MOST_FAILURES) {
+      // The browser tries again by itself, in two seconds, unless the answer was an error.
+      this.expect(RETRY_MS + HEARD_WITHIN_MS)
+      return
+    }
     stream.close()
     this.stream = null
     if (this.failures >= MOST_FAILURES) {
-      await this.poll()
+      await this.poll(this.streamAgainMs)
       return
     }
     if (await this.isWithdrawn()) return
     await pause(this.retryMs)
-    this.start()
+    void this.listen()
   }
 
-  private ask(waitS: number): Promise<Response> {
+  private ask(waitS: number): Promise<Response | null> {
     const query = `after=${encodeURIComponent(this.position)}&wait=${waitS}`
-    return fetch(`${this.address}?${query}`, { headers: { Accept: 'application/json' }, cache: 'no-store' })
+    const headers = { Accept: 'application/json' }
+    const { signal } = this.over
+    return fetch(`${this.address}?${query}`, { headers, cache: 'no-store', signal }).catch(() => null)
   }
 
   /** Asks once whether the page is still shared; silence is no answer. */
   private async isWithdrawn(): Promise<boolean> {
-    const response = await this.ask(0).catch(() => null)
-    const gone = response !== null && isGone(response.status)
-    if (gone) this.listener.onState('gone')
+    const response = await this.ask(0)
+    const gone = response !== null && isGone(response)
+    if (gone) this.is('gone')
     return gone
   }
 
-  private async poll(): Promise<void> {
+  /** Polls for so long, and where streams were heard before until the server is back. */
+  private async poll(forMs: number): Promise<void> {
+    const until = performance.now() + forMs
     let waitS = 0
-    for (;;) {
-      const response = await this.ask(waitS).catch(() => null)
-      if (response && isGone(response.status)) {
-        this.listener.onState('gone')
+    while (!this.stopped) {
+      const hasSeat = await this.seat.take()
+      const came = await this.pollOnce(waitS)
+      if (came === 'end') return
+      if (came === 'events' && hasSeat && (this.streams || performance.now() > until)) {
+        void this.listen()
         return
       }
-      // An answer that breaks off is none.
-      const polled = response?.ok ? ((await response.json().catch(() => null)) as Polled | null) : null
-      if (polled) {
-        this.take(polled)
-        // It was the server that was away, not the stream that was held back.
-        if (this.streams) {
-          this.start()
-          return
-        }
-        waitS = WAIT_S
-      } else {
-        this.listener.onState('connecting')
-        await pause(this.retryMs)
-        this.retryMs = Math.min(LONGEST_RETRY_MS, this.retryMs * 2)
-        waitS = 0
-      }
+      waitS = came === 'events' && hasSeat ? this.waitS : 0
+      await this.rest(came, hasSeat)
     }
+  }
+
+  /** Between two polls. A server that stops lets none of them wait. */
+  private rest(came: Came, hasSeat: boolean): Promise<void> {
+    if (came !== 'nothing') return pause(hasSeat ? GATHER_MS : NO_SEAT_MS)
+    this.is('connecting')
+    const ms = this.retryMs
+    this.retryMs = Math.min(LONGEST_RETRY_MS, ms * 2)
+    return pause(ms)
+  }
+
+  private async pollOnce(waitS: number): Promise<Came> {
+    const began = performance.now()
+    const response = await this.ask(waitS)
+    // An answer that breaks off is none.
+    const polled = response?.ok ? ((await response.json().catch(() => null)) as Polled | null) : null
+    if (this.stopped) return 'end'
+    if (polled) {
+      this.take(polled)
+      return 'events'
+    }
+    if (response && isGone(response)) {
+      this.is('gone')
+      return 'end'
+    }
+    const lastedS = Math.floor((performance.now() - began) / 1000)
+    if (lastedS <= SHORTEST_WAIT_S) return 'nothing'
+    this.waitS = Math.max(SHORTEST_WAIT_S, Math.min(this.waitS, Math.floor(lastedS / 2)))
+    return 'cut'
   }
 
   private take({ events, next, people }: Polled): void {
     this.retryMs = RETRY_MS
-    this.listener.onState('live')
+    this.heardAt = performance.now()
+    this.is('live')
     for (const { event, id, data } of events) if (event !== 'presence') this.hear(event, id, data)
     this.listener.onPresence({ people })
     this.position = next

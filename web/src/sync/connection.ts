@@ -1,7 +1,8 @@
-// One WebSocket that comes back by itself: jittered exponential backoff, a watchdog for connections that died in
-// silence, and an end for the close codes that retrying can not mend.
+// A connection that comes back by itself: jittered exponential backoff, a watchdog for one that died in silence, and an
+// end for the close codes that retrying can not mend. What carries it is decided in race.ts.
 import { type ReadonlySignal, signal } from '@preact/signals-core'
-import { openSocket } from './early'
+import { BROKEN, GONE, isFinal, type Opener } from './carrier'
+import { Race } from './race'
 import type { ConnectionState } from './types'
 
 const FIRST_DELAY_MS = 1_000
@@ -12,6 +13,8 @@ const CHECK_MS = 5_000
 const SLEPT_MS = 3 * CHECK_MS // the check comes late only where the page or the whole machine stood still
 const TRY_LATER = 1013
 const LATER_MS = 5_000 // and up to twice as long, so that those who were sent away do not come back together
+/** A server that only forgot the session, while this page slept for instance, has a place for another. */
+const AT_ONCE_MS = 300
 const BROWSER_OFFLINE = 'The browser is offline'
 
 export interface ConnectionEvents {
@@ -19,11 +22,6 @@ export interface ConnectionEvents {
   opened(isAsked: boolean): void
   message(bytes: Uint8Array): void
   lost(): void
-}
-
-/** Close codes 4400 to 4499 say that trying again with the same request can not succeed. */
-export function isFinal(code: number): boolean {
-  return code >= 4400 && code <= 4499
 }
 
 /** Milliseconds before attempt `attempt` (from 0): 1, 2, 4 ... 30 s, of which `random` (0..1) takes away up to half. */
@@ -40,10 +38,13 @@ export class Connection {
     reason: '',
     since: Date.now(),
     served: false,
+    carrier: null,
+    detour: null,
   })
   readonly #stop = new AbortController()
   readonly #watchdog: ReturnType<typeof setInterval>
-  #socket: WebSocket | undefined
+  readonly #race: Race
+  #isTrying = false
   #retry: ReturnType<typeof setTimeout> | undefined
   #attempt = 0
   #leastDelay = 0
@@ -51,9 +52,20 @@ export class Connection {
   #checkedAt = Date.now()
 
   constructor(
-    private readonly url: string,
+    openers: { socket: Opener; requests: Opener },
     private readonly events: ConnectionEvents,
   ) {
+    this.#race = new Race(openers, {
+      opened: isAsked => this.#opened(isAsked),
+      message: frame => this.#heard(frame),
+      alive: () => this.#alive(),
+      changed: () => this.#carried(),
+      lost: () => this.events.lost(),
+      ended: (code, reason, afterMs) => {
+        this.delayAtLeast(afterMs)
+        this.#closed(code, reason)
+      },
+    })
     const { signal } = this.#stop
     window.addEventListener('online', () => this.retryNow(), { signal })
     // A server on this very machine answers without a network too: cut the line, then try as usual.
@@ -71,16 +83,12 @@ export class Connection {
 
   /** Starts an attempt unless one is under way or the end was final. */
   connect(): void {
-    if (this.#socket || this.#stop.signal.aborted) return
+    if (this.#isTrying || this.#stop.signal.aborted) return
     clearTimeout(this.#retry)
-    this.#enter({ phase: 'connecting', retryAt: null, served: false })
+    this.#isTrying = true
+    this.#enter({ phase: 'connecting', retryAt: null, served: false, carrier: null, detour: null })
     this.#heardAt = Date.now()
-    const { socket, isAsked } = openSocket(this.url, (from, event) => {
-      if (event instanceof MessageEvent) this.#heard(from, event.data)
-      else if (event instanceof CloseEvent) this.#closed(from, event.code, event.reason)
-      else this.#opened(from, isAsked())
-    })
-    this.#socket = socket
+    this.#race.begin()
   }
 
   /** Connects now if the connection is between two attempts. */
@@ -88,16 +96,20 @@ export class Connection {
     if (this.#state.peek().phase === 'waiting') this.connect()
   }
 
-  /** Sends a frame; false when there is no open socket, and then the frame is gone. */
+  /** Tries at once whether a WebSocket gets through now. */
+  trySocket(): void {
+    this.#race.tryAgain()
+  }
+
+  /** Sends a frame; false when nothing is open, and then the frame is gone. */
   send(frame: Uint8Array): boolean {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false
-    this.#socket.send(frame as Uint8Array<ArrayBuffer>)
-    return true
+    return this.#race.send(frame)
   }
 
   /** The exchange works: the next loss starts again from the shortest delay. */
   settled(): void {
     this.#attempt = 0
+    this.#race.settled()
     this.#state.value = { ...this.#state.peek(), served: true }
   }
 
@@ -106,60 +118,67 @@ export class Connection {
     this.#leastDelay = Math.max(this.#leastDelay, Math.min(milliseconds, LONGEST_DELAY_MS))
   }
 
-  /** Gives the present socket up and tries again later. */
+  /** Gives what is open up and tries again later. */
   drop(reason: string): void {
-    const socket = this.#socket
-    if (!socket) return
-    this.#closed(socket, 1006, reason)
-    socket.close()
+    this.end(BROKEN, reason)
   }
 
-  /** Ends for good, e.g. because the local copy can not go on; the state keeps the code. */
+  /** Ends with a code, for good where it is a final one: the local copy can not go on, for instance. */
   end(code: number, reason: string): void {
-    const socket = this.#socket
-    if (!socket) return
-    this.#closed(socket, code, reason)
-    socket.close()
+    if (!this.#isTrying) return
+    this.#race.stop()
+    this.#closed(code, reason)
   }
 
   destroy(): void {
     this.#stop.abort()
     clearInterval(this.#watchdog)
     clearTimeout(this.#retry)
-    const socket = this.#socket
-    this.#socket = undefined
-    socket?.close()
+    this.#isTrying = false
+    this.#race.destroy()
   }
 
-  #opened(socket: WebSocket, isAsked: boolean): void {
-    if (socket !== this.#socket) return
-    this.#heardAt = Date.now()
+  #opened(isAsked: boolean): void {
     this.#leastDelay = 0
     this.#enter({ phase: 'open', code: null, reason: '' })
+    this.#alive()
     this.events.opened(isAsked)
   }
 
-  #heard(socket: WebSocket, data: unknown): void {
-    if (socket !== this.#socket) return
-    this.#heardAt = Date.now()
-    if (data instanceof ArrayBuffer) this.events.message(new Uint8Array(data))
-    else this.drop('The server sent text')
+  #heard(frame: Uint8Array): void {
+    this.#alive()
+    this.events.message(frame)
   }
 
-  #closed(socket: WebSocket, code: number, reason: string): void {
-    if (socket !== this.#socket) return
-    this.#socket = undefined
-    if (isFinal(code)) this.#enter({ phase: 'closed', retryAt: null, code, reason })
+  #alive(): void {
+    this.#heardAt = Date.now()
+    this.#carried()
+  }
+
+  #carried(): void {
+    const known = this.#state.peek()
+    const { detour } = this.#race
+    const carrier = this.#race.carrier?.kind ?? null
+    const isNew = carrier !== known.carrier || detour?.triedAgainAt !== known.detour?.triedAgainAt
+    if (isNew) this.#state.value = { ...known, carrier, detour }
+  }
+
+  #closed(code: number, reason: string): void {
+    this.#isTrying = false
+    if (isFinal(code))
+      this.#enter({ phase: 'closed', retryAt: null, code, reason, carrier: null, detour: null })
     else this.#wait(code, reason)
     this.events.lost()
   }
 
   #wait(code: number, reason: string): void {
     if (code === TRY_LATER) this.delayAtLeast(LATER_MS * (1 + Math.random()))
-    const delay = Math.max(backoff(this.#attempt, Math.random()), this.#leastDelay)
+    const isForgotten = code === GONE && this.#state.peek().served
+    const usual = isForgotten ? AT_ONCE_MS * Math.random() : backoff(this.#attempt, Math.random())
+    const delay = Math.max(usual, this.#leastDelay)
     this.#attempt += 1
     this.#retry = setTimeout(() => this.connect(), delay)
-    this.#enter({ phase: 'waiting', retryAt: Date.now() + delay, code, reason })
+    this.#enter({ phase: 'waiting', retryAt: Date.now() + delay, code, reason, carrier: null, detour: null })
   }
 
   #enter(change: Partial<ConnectionState>): void {
@@ -181,6 +200,6 @@ export class Connection {
 
   #checkSilence(): void {
     const limit = this.#state.peek().phase === 'connecting' ? CONNECT_MS : SILENCE_MS
-    if (this.#socket && Date.now() - this.#heardAt > limit) this.drop('The server fell silent')
+    if (this.#isTrying && Date.now() - this.#heardAt > limit) this.drop('The server fell silent')
   }
 }

@@ -6,8 +6,10 @@ import { Awareness } from './awareness'
 import { Connection } from './connection'
 import { BAD_MESSAGE, Conversation } from './conversation'
 import { LocalCopy, OPEN_WITHIN_MS } from './local-copy'
+import { overRequests } from './over-requests'
 import { listPeople } from './people'
 import { PresenceSender } from './presence'
+import { overSocket } from './socket-carrier'
 import { TEXT_NAME } from './text-name'
 import type {
   Carried,
@@ -70,7 +72,10 @@ export class Session implements DocumentSession {
     this.#me = options.me
     this.#carried = options.carried
     this.#copy = new LocalCopy(id, options.generation)
-    this.#connection = new Connection(options.url ?? socketUrl(id), {
+    const url = new URL(options.url ?? socketUrl(id))
+    const base = `${url.protocol === 'wss:' ? 'https' : 'http'}://${url.host}`
+    const openers = { socket: overSocket(url.href), requests: overRequests(base, id) }
+    this.#connection = new Connection(openers, {
       opened: isAsked => this.#opened(isAsked),
       message: bytes => this.#conversation.heard(bytes),
       lost: () => this.#lost(),
@@ -98,6 +103,10 @@ export class Session implements DocumentSession {
   retryNow(): void {
     if (this.connection.peek().phase === 'open') this.#conversation.offerAgain()
     else this.#connection.retryNow()
+  }
+
+  trySocket(): void {
+    this.#connection.trySocket()
   }
 
   flush(): void {

@@ -1,6 +1,7 @@
 import type { ReadonlySignal } from '@preact/signals-core'
 import type * as Y from 'yjs'
 import type { Awareness } from './awareness'
+import type { CarrierKind, Detour } from './carrier'
 import type { Why } from './database'
 
 export type { Why } from './database'
@@ -21,6 +22,10 @@ export interface ConnectionState {
   since: number
   /** The last connection went beyond its greeting: the server let us in and gave us the text. */
   served: boolean
+  /** What carries the text now; null while nothing was heard yet. */
+  carrier: CarrierKind | null
+  /** Why that is no WebSocket, and when one is tried again. */
+  detour: Detour | null
 }
 
 /** Who a person is, as the server stamps it. Colours are `#rrggbb`. */
@@ -129,6 +134,8 @@ export interface DocumentSession {
   learnRole(role: string): void
   /** Connects at once when waiting; offers refused changes again when connected. */
   retryNow(): void
+  /** Tries at once whether a WebSocket gets through now. */
+  trySocket(): void
   /** Sends at once whatever is on its way. */
   flush(): void
   /** Holds remote changes back while an input method composes; released 50 ms after `false`, or after 5 s. */

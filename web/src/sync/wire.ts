@@ -206,6 +206,16 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** The first message of our client. `generation` is the one of the copy it holds, 0 for none. */
+/** A state of who is here, ours on its way out or those of others. */
+export function isAwareness(frame: Uint8Array): boolean {
+  return frame[0] === AWARENESS
+}
+
+/** What the server answers at once, whatever it is busy with. */
+export function encodeQueryAwareness(): Uint8Array {
+  return Uint8Array.of(QUERY_AWARENESS)
+}
+
 export function encodeHello(generation: number): Uint8Array {
   return encoding.encode(encoder => {
     for (const value of [HELLO, PROTOCOL_VERSION, generation, 0]) encoding.writeVarUint(encoder, value)

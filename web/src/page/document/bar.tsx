@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { api, told } from '../../api'
 import { say } from '../toasts'
+import { Detour } from './carrier'
 import { doc, editor, ending, mayRename, mayWrite, session, sheet, title } from './desk'
 import { Overflow } from './overflow'
 import { Presence } from './presence'
@@ -84,6 +85,7 @@ export const Bar = (): JSX.Element => (
       <Title />
       <Status />
     </div>
+    <Detour />
     {session.value && !mayWrite.value && !ending.value && <span class="pill">View only</span>}
     <Presence />
     {doc.value && !ending.value && (

@@ -49,4 +49,4 @@ export const downloadText = (): void => download(textNow(), title.value)
 export const addressOf = (id: string): string => `${location.origin}/d/${id}`
 
 /** Which sheet is open. */
-export const sheet = signal<'share' | 'count' | 'keys' | null>(null)
+export const sheet = signal<'share' | 'count' | 'keys' | 'connection' | null>(null)

@@ -45,6 +45,9 @@ const OfDocument = ({ id }: { id: string }): JSX.Element => (
     <MenuItem icon="count" onPick={() => (sheet.value = 'count')}>
       Word count
     </MenuItem>
+    <MenuItem icon="detour" onPick={() => (sheet.value = 'connection')}>
+      Connection
+    </MenuItem>
     <hr />
   </>
 )

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import { Dialog } from '../dialog'
 import { keyName } from '../keys'
+import { ConnectionSheet } from './connection-sheet'
 import { editor, sheet } from './desk'
 import { ShareDialog } from './share'
 
@@ -102,6 +103,8 @@ export const Sheets = (): JSX.Element | null => {
       return <Count />
     case 'keys':
       return <Keys />
+    case 'connection':
+      return <ConnectionSheet onClose={close} />
     case null:
       return null
   }

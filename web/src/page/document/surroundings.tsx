@@ -14,6 +14,8 @@ import { loadStandingBars, Notices } from './notices'
 import { Toolbar } from './toolbar'
 
 const loadEnded = () => import('./ended').then(part => part.Ended)
+/** A network may begin to refuse WebSockets when it lets no new code through either. */
+const loadRequests = () => import('../../sync/requests')
 const Ended = lazily(() => ending.value !== null, loadEnded)
 
 const Overlays = () => (
@@ -42,5 +44,5 @@ export const draw = (source: HTMLElement): void => {
   document.body.dataset.drawn = ''
   listen(source)
   announceJoins(place('joins'))
-  void keepForOffline([loadEnded, loadStandingBars], shown)
+  void keepForOffline([loadEnded, loadStandingBars, loadRequests], shown)
 }
