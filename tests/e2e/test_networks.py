@@ -275,7 +275,7 @@ async def test_who_closes_the_page_is_gone_for_the_others(people: tuple[Visitor,
     await ben.type(" bye")
     await expect(ana.page.locator(".presence .avatar")).to_have_count(2)
     await ben.may_leave()
-    await ben.page.close(run_before_unload=True)
+    await ben.open("/trash")
     await expect(ana.page.locator(".presence .avatar")).to_have_count(1, timeout=5_000)
     await ana.see_text("Ana:\nBen: bye")
 

@@ -97,7 +97,7 @@ async def test_a_person_with_eight_windows_is_there_once(windows: list[Visitor],
     await other.open_document(windows[0].document_id)
     await expect(other.page.locator(".presence .avatar")).to_have_count(2)
     for window in windows:
-        await window.page.close(run_before_unload=True)
+        await window.open("/trash")
     await expect(other.page.locator(".presence .avatar")).to_have_count(1)
     await other.context.close()
 

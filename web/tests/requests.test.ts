@@ -197,6 +197,10 @@ describe('a page that goes', () => {
       ['2', [10, 11], true],
     ])
     expect(posts()[2]?.url.searchParams.get('last')).toBe('true')
+    expect(send(12)).toBe(false)
+    posts()[0]?.fail()
+    await later(60)
+    expect(posts().length).toBe(3)
   })
 
   test('ends its session where nothing is left', () => {

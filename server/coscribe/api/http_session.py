@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from coscribe.api.gates import RETRY_AFTER_S
@@ -27,6 +28,8 @@ from coscribe.services.access import Caller
 _KEPT_BYTES = 64 * 2**10
 # Without a reader a session ends: a page that is away for longer comes back as from a cold start.
 IDLE_S = 60.0
+# A request that came before the one that was sent before it waits for it so long.
+_OVERTAKEN_S = 1.0
 # The close code of a session that nobody reads any more; its client comes back.
 _GONE = 1001
 
@@ -47,8 +50,8 @@ class HttpSession:
     """One session. `ended` is called once, when everything was given back."""
 
     __slots__ = (
-        "_closed", "_ended", "_first", "_has_left", "_idle", "_kept_bytes", "_lock", "_owner", "_reader", "_sent",
-        "_stay", "_taken", "id", "position",
+        "_closed", "_ended", "_first", "_has_left", "_idle", "_kept_bytes", "_owner", "_reader", "_sent",
+        "_stay", "_taken", "_turn", "id", "position",
     )  # fmt: skip
 
     def __init__(self, stay: Stay, caller: Caller, ended: Callable[[HttpSession], None]) -> None:
@@ -63,7 +66,7 @@ class HttpSession:
         self._kept_bytes = 0
         # The number of the last request whose frames were taken in; one is taken in at a time.
         self._taken = 0
-        self._lock = asyncio.Lock()
+        self._turn = asyncio.Condition()
         self._reader: Reader | None = None
         # Why it is over, once its last frame was taken.
         self._closed: Closing | None = None
@@ -177,14 +180,23 @@ class HttpSession:
         They are read once it is their turn, so that what comes sooner waits at its sender's. Returns once all are
         taken: whoever sends too much is answered late. Raises InvalidInput for a number that skips one.
         """
-        async with self._lock:
+        async with self._turn:
+            if number > self._taken + 1:
+                await self._predecessor_of(number)
             if number <= self._taken:
                 return
             if number > self._taken + 1:
                 raise InvalidInput(f"The request {self._taken + 1} of this session did not come.", field="n")
             messages = await read()
             self._taken = number  # first: what fails on the way must not come a second time
+            self._turn.notify_all()
             await self._tell(messages)
+
+    async def _predecessor_of(self, number: int) -> None:
+        """Wait a moment: a page that goes away sends its last two requests at once, and either may be here first."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OVERTAKEN_S):
+                await self._turn.wait_for(lambda: number <= self._taken + 1)
 
     async def _tell(self, messages: Sequence[bytes]) -> None:
         room, session, at = self._stay.room, self._session, 0

@@ -8,6 +8,8 @@ import { isAwareness } from './wire'
 
 /** Of frames that wait together; one may be larger than this all the same. */
 const BODY_BYTES = 512 * 1024
+/** The server takes ten thousand in one request. */
+const BODY_FRAMES = 5_000
 /** Browsers let 64 KB outlive a page, and it may go twice. */
 const OUTLIVING_BYTES = 30 * 1024
 /** A request that failed is made again after this long, and each time twice as long. */
@@ -67,7 +69,9 @@ export class Requests implements Carrier {
   readonly #pageGone = (event: PageTransitionEvent): void => {
     if (event.persisted || this.#isOver || !this.#session) return
     const body = joinFrames([...this.#leaving, ...this.#waiting])
-    this.#waiting = []
+    // Nothing is sent behind it, as that somebody is idle in a page that is hidden now.
+    this.#isOver = true
+    this.#listener?.stop()
     if (body.length > OUTLIVING_BYTES) {
       // It is on this device, and offered when the document is opened again.
       this.#forgetSession()
@@ -163,7 +167,7 @@ export class Requests implements Carrier {
   #next(most: number): Uint8Array[] {
     let bytes = 0
     let some = 0
-    while (some < this.#waiting.length && (some === 0 || bytes < most)) {
+    while (some < this.#waiting.length && (some === 0 || (bytes < most && some < BODY_FRAMES))) {
       bytes += this.#waiting[some]?.length ?? 0
       some += 1
     }
