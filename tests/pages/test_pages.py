@@ -75,10 +75,17 @@ def test_every_response_has_the_security_headers(stranger: httpx.Client, path: s
     headers = stranger.get(path).headers
     policy = headers["content-security-policy"].split("; ")
     assert policy[0] == "default-src 'none'"
-    assert {"base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"} <= set(policy)
+    assert {"base-uri 'none'", "frame-ancestors 'none'"} <= set(policy)
     assert not any("unsafe" in part for part in policy)
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", ["/", "/favicon.svg"])
+def test_what_a_browser_may_show_has_those_of_pages_too(stranger: httpx.Client, path: str) -> None:
+    headers = stranger.get(path).headers
+    assert "form-action 'self'" in headers["content-security-policy"]
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert "camera=()" in headers["permissions-policy"]
 
