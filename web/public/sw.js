@@ -76,7 +76,16 @@ const keepRecovery = async () => {
 
 const filesIn = html => html.match(/\/assets\/[^"]+/g) ?? []
 
-addEventListener('install', () => skipWaiting())
+/* What goes to the server and back at once. A page that goes away sends its last words by such a request, which would be
+   lost if it first had to wait for this worker. */
+const DIRECT = ['/frames/*', '/sessions/*', '/sse/*', '/poll/*']
+
+addEventListener('install', event => {
+  const routes = DIRECT.map(urlPattern => ({ condition: { urlPattern }, source: 'network' }))
+  // Not all browsers know routes; there the worker is asked, and has nothing to say.
+  event.addRoutes?.(routes).catch(() => {})
+  skipWaiting()
+})
 
 addEventListener('activate', event => {
   event.waitUntil(clients.claim())
