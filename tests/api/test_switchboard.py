@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
+from starlette.requests import HTTPConnection
 from tests.support.documents import new_document, socket_url, text_of
 from tests.support.server import CoscribeServer
 from tests.support.typist import Typist
 from tests.support.wire_bytes import deletes, one, typed, update
 from websockets.asyncio.client import ClientConnection, connect
 
+from coscribe.api import switchboard
+from coscribe.api.pace import Pace
+from coscribe.api.switchboard import Switchboard
+from coscribe.api.trunk import Trunk
+from coscribe.api.wiring import Wiring
+from coscribe.core import hocuspocus
 from coscribe.core.lib0 import read_bytes, write_bytes, write_string
 from coscribe.core.update import encode_state_vector
 
@@ -205,3 +213,41 @@ async def test_p18_letters_that_come_at_once_come_back_one_by_one(server: Coscri
             assert isinstance(frame, bytes)
             heard += [frame] if frame[:2] == b"\x00\x02" else []
         assert heard == letters
+
+
+async def test_p15_coming_in_counts_as_ten_letters(tmp_path: Path) -> None:
+    """One socket that came and went held the letters of two others up for 50 ms."""
+    with CoscribeServer(tmp_path, max_messages_per_s=50) as server:
+        document_id = await asyncio.to_thread(new_document, server)
+        async with opened(server) as socket:
+            raw = Raw(socket, document_id)
+            began = asyncio.get_running_loop().time()
+            for _ in range(40):
+                await raw.send(TOKEN)
+                while (await raw.hear())[:1] != b"\x02":
+                    pass
+                await raw.send(b"\x07")
+            # 250 at once, then 50 each second: 40 comings and goings are 440.
+            assert asyncio.get_running_loop().time() - began > 3
+
+
+async def test_h1_a_socket_without_a_document_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switchboard, "_EMPTY_S", 0.01)
+    ended = asyncio.Event()
+    board = Switchboard(cast(Wiring, None), cast(HTTPConnection, None), cast(Pace, None))
+    board.outbox.wake = ended.set
+    async with asyncio.timeout(20):
+        await ended.wait()
+    assert board.outbox.closing is not None
+    assert board.outbox.closing.code == 1013
+
+
+def test_who_reads_nothing_of_what_is_said_beside_the_documents_is_let_go() -> None:
+    trunk = Trunk({}, lambda _: None)
+    for _ in range(1_000):
+        trunk.answer_ping()
+    assert trunk.take() == [hocuspocus.PONG]
+    for _ in range(100):
+        trunk.say(b"x" * 1_000)
+    assert trunk.closing is not None
+    assert trunk.closing.code == 1013

@@ -7,7 +7,9 @@ from tests.support.people import ANN, BEN
 from tests.support.wire_bytes import one, typed
 
 from coscribe.core.lib0 import write_bytes
+from coscribe.core.outbox import Outbox
 from coscribe.core.session import Session
+from coscribe.model import Role
 
 
 def letter(client: int, what: str) -> bytes:
@@ -55,3 +57,17 @@ async def test_others_are_told_together_again_once_nobody_asks_for_it(building: 
         room.receive(ben, letter(6, "b"))
         await eventually(lambda: eve.outbox.is_waiting)
         assert len(updates(eve)) == 1
+
+
+async def test_an_update_comes_back_to_who_was_left_without_what_others_typed(building: Building) -> None:
+    async with building.registry.hold(await building.document()) as room:
+        ann = Session("ann", ANN, Role.EDITOR, Outbox(1_000, lambda: None))
+        room.join(ann)
+        ann.outbox.take()
+        ben = enter(room, "ben", BEN)
+        room.echo(ann)
+        room.receive(ben, b"\x00\x02" + write_bytes(one(6, 0, typed("x" * 2_000))))
+        await eventually(lambda: ann.outbox.is_stale)
+        room.receive(ann, letter(5, "a"))
+        await eventually(lambda: ann.outbox.is_waiting)
+        assert updates(ann) == [letter(5, "a")]

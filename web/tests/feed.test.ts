@@ -150,6 +150,17 @@ describe('a reader', () => {
     expect([Source.all.length, source().url]).toEqual([2, '/r/x/events?after=1.5.0'])
   })
 
+  test('does not ask ten times a second where no poll is let wait', async () => {
+    localStorage.setItem('coscribe.polls-until', String(Date.now() + 60_000))
+    far.answers = asked => {
+      asked.answer(200, JSON.stringify({ events: [], next: '1.0.0', people: [] }))
+      return true
+    }
+    await follow()
+    await later(20)
+    expect(far.all.length).toBeLessThan(20)
+  })
+
   test('waits for less where polls are cut', async () => {
     localStorage.setItem('coscribe.polls-until', String(Date.now() + 60_000))
     await follow()

@@ -81,6 +81,21 @@ describe('one window', () => {
     expect(heard).toEqual(['1', '2', '3', '4'])
   })
 
+  test('a stream that ends at once, though not without a word, is not asked for at once again', async () => {
+    far.answers = request => {
+      if (request.what === 'poll') request.brings(0)
+      else {
+        request.stream()
+        request.say(': hi\n\n')
+        setTimeout(() => request.end(), 5)
+      }
+      return true
+    }
+    open('S1')
+    await later(30)
+    expect(far.all.length).toBeLessThan(30)
+  })
+
   test('a stream that is kept back makes room for polls, and is tried again after a minute', async () => {
     const { heard, listener } = open('S1')
     far.answers = request => {

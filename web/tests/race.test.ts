@@ -205,8 +205,24 @@ describe('where they do not', () => {
       socket().say(AWARENESS)
       later(1)
     }
-    other().settle()
+    // Until the rival is heard, more of them come.
+    other().open()
+    socket().say(AWARENESS)
+    expect(other().isClosed).toBe(false)
+    other().say(STEP)
     expect(race.carrier).toBe(other())
+  })
+
+  test('a slow detour does not have a socket tried with each letter', () => {
+    socket().fail()
+    other().settle()
+    const before = sockets.length
+    for (let letters = 0; letters < 6; letters++) {
+      race.send(Uint8Array.of(UPDATE))
+      later(3.5)
+      other().say(AWARENESS)
+    }
+    expect(sockets.length).toBe(before)
   })
 
   test('a socket that only seemed to work is not taken for the end of the detour', () => {

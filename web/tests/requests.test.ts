@@ -148,12 +148,40 @@ describe('what is typed', () => {
 
   test('that is too much alone is told so', async () => {
     far.answers = asked => {
-      if (asked.what === 'frames') asked.answer(413)
+      if (asked.what === 'frames') asked.problem(413)
       return asked.what === 'frames'
     }
     send(10)
     await later()
     expect(told.slice(1)).toEqual(['closed 1009 It is more than the server takes at once'])
+  })
+
+  // What a proxy says ends nothing for good, and is not asked about again and again.
+  test.each([400, 403, 404, 413])(
+    'is kept for a while where something on the way answers %i',
+    async status => {
+      far.answers = asked => {
+        if (asked.what === 'frames') asked.answer(status, '<html>')
+        return asked.what === 'frames'
+      }
+      send(10)
+      await later()
+      expect(told.slice(1)).toEqual([`closed 1006 What was sent was refused (${status}) 30000`])
+    },
+  )
+
+  test('hears why the session is over where only a 404 comes of it', async () => {
+    far.answers = asked => {
+      if (asked.what === 'frames') asked.problem(404)
+      return asked.what === 'frames'
+    }
+    send(10)
+    await later()
+    const octets = { 'Content-Type': 'application/octet-stream' }
+    const body = closing(4404, 'It is in the trash.') as Uint8Array<ArrayBuffer>
+    far.all.findLast(({ what }) => LISTENS.includes(what))?.answer(200, body, octets)
+    await later(2)
+    expect(told.slice(1)).toEqual(['closed 4404 It is in the trash.'])
   })
 
   test('begins a new session where the server knows this one no more', async () => {
@@ -162,8 +190,8 @@ describe('what is typed', () => {
       return asked.what === 'frames'
     }
     send(10)
-    await later()
-    expect(told.slice(1)).toEqual(['closed 1001 The server refused what was sent (404)'])
+    await later(1.1)
+    expect(told.slice(1)).toEqual(['closed 1001 The session has ended'])
   })
 
   test('of carets that wait only the newest is told', async () => {
@@ -193,8 +221,8 @@ describe('a page that goes', () => {
     leavePage(false)
     expect(posts().map(({ n, frames, keepalive }) => [n, frames, keepalive])).toEqual([
       ['1', [10], false],
-      ['1', [10, 11], true],
-      ['2', [10, 11], true],
+      ['1', [10], true],
+      ['2', [11], true],
     ])
     expect(posts()[2]?.url.searchParams.get('last')).toBe('true')
     expect(send(12)).toBe(false)

@@ -23,12 +23,15 @@ export const keepForOffline = async (
   parts: readonly (() => Promise<unknown>)[] = [],
   shown: Promise<unknown> = loaded(),
 ): Promise<void> => {
-  if (!('serviceWorker' in navigator) || import.meta.env.DEV) return
+  if (import.meta.env.DEV) return
   await shown
   await new Promise(resolve => setTimeout(resolve, REST_MS))
+  // Over plain HTTP too, which knows no workers: a part that first fails to load stays away in some browsers.
+  const loading = Promise.all(parts.map(load => load())).catch(() => [])
+  if (!('serviceWorker' in navigator)) return
   try {
     await navigator.serviceWorker.register('/sw.js')
-    await Promise.all(parts.map(load => load()))
+    await loading
     const { active } = await navigator.serviceWorker.ready
     active?.postMessage({ files: filesOfPage(), page: location.pathname })
   } catch (refused) {

@@ -53,6 +53,7 @@ const LONGEST_STREAM_AGAIN_MS = 960_000
 const WAIT_S = 20
 const SHORTEST_WAIT_S = 3
 const GATHER_MS = 100
+const EARLY_MS = 1_000
 const RETRY_MS = 2_000
 const LONGEST_RETRY_MS = 30_000
 /** The server's comment lines cannot be heard here; without an event for so long the line may be dead. */
@@ -67,7 +68,7 @@ const isGone = (response: Response): boolean =>
   [401, 403, 404, 410].includes(response.status) && isProblem(response)
 
 /** What comes of a poll: `cut` where something on the way did not let it wait, `end` where no other is to follow. */
-type Came = 'events' | 'nothing' | 'cut' | 'end'
+type Came = 'events' | 'early' | 'nothing' | 'cut' | 'end'
 
 /** Follows a document's feed: as an event stream, or by long polls over the same events where streams fail. */
 export class Feed {
@@ -250,7 +251,7 @@ export class Feed {
 
   /** Between two polls. A server that stops lets none of them wait. */
   private rest(came: Came, hasSeat: boolean): Promise<void> {
-    if (came !== 'nothing') return pause(hasSeat ? GATHER_MS : NO_SEAT_MS)
+    if (came !== 'nothing') return pause(hasSeat && came !== 'early' ? GATHER_MS : NO_SEAT_MS)
     this.is('connecting')
     const ms = this.retryMs
     this.retryMs = Math.min(LONGEST_RETRY_MS, ms * 2)
@@ -265,7 +266,8 @@ export class Feed {
     if (this.stopped) return 'end'
     if (polled) {
       this.take(polled)
-      return 'events'
+      const isEarly = waitS > 0 && polled.events.length === 0 && performance.now() - began < EARLY_MS
+      return isEarly ? 'early' : 'events'
     }
     if (response && isGone(response)) {
       this.is('gone')

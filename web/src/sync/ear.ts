@@ -176,7 +176,7 @@ export class Ear {
         heard += 1
       })
       // What ends at once and brings nothing comes of something that answers in the server's place.
-      return !isQuick && heard < 2 && Date.now() - began < AGAIN_MS
+      return !isQuick && heard === 0 && Date.now() - began < AGAIN_MS
     } catch (error) {
       if (!round.signal.aborted) this.#failed(error)
       return !round.signal.aborted && (heard === 0 || Date.now() - began < AGAIN_MS)
@@ -199,10 +199,7 @@ export class Ear {
   /** True where it was not to wait. */
   async #ask(parts: readonly Part[], signal: AbortSignal, counted: () => void): Promise<boolean> {
     const heard: Heard = {
-      alive: () => {
-        counted()
-        this.#alive()
-      },
+      alive: () => this.#alive(),
       frame: (at, frame) => {
         counted()
         this.#frame(parts[at], frame)

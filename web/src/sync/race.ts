@@ -160,7 +160,13 @@ export class Race {
     const isLoading = front?.isHeard === true && !front.isSettled
     this.#patience = setTimeout(() => {
       if (front?.isSettled) front.carrier.send(encodeQueryAwareness())
-      this.#patience = setTimeout(() => this.#challenge(), (isLoading ? LOADING_MS : PATIENCE_MS) - ASK_MS)
+      this.#patience = setTimeout(
+        () => {
+          this.#patience = undefined
+          if (front?.lane === 'socket') this.#challenge()
+        },
+        (isLoading ? LOADING_MS : PATIENCE_MS) - ASK_MS,
+      )
     }, ASK_MS)
   }
 
@@ -185,8 +191,10 @@ export class Race {
     if (entrant === this.#rival) this.#overtake(entrant)
     if (entrant !== this.#front) return
     // Others' carets come to one, too, of whom nothing gets through.
-    if (entrant.isSettled || !isAwareness(frame)) this.#calm()
-    if (this.#rival?.lane === 'requests') this.#drop()
+    if (entrant.isSettled || !isAwareness(frame)) {
+      this.#calm()
+      if (this.#rival?.lane === 'requests') this.#drop()
+    }
     if (!entrant.isHeard) this.#trust(entrant)
     this.events.message(frame)
   }

@@ -3,15 +3,15 @@
 import { BROKEN, type Carrier, type CarrierEvents, type CarrierKind, GONE } from './carrier'
 import { decodeClosing, joinFrames } from './http-frames'
 import { type Listener, listen } from './listening'
-import { afterMsOf, passes, refusalOf } from './refusal'
+import { afterMsOf, isProblem, passes, refusalOf } from './refusal'
 import { isAwareness } from './wire'
 
 /** Of frames that wait together; one may be larger than this all the same. */
 const BODY_BYTES = 512 * 1024
 /** The server takes ten thousand in one request. */
 const BODY_FRAMES = 5_000
-/** Browsers let 64 KB outlive a page, and it may go twice. */
-const OUTLIVING_BYTES = 30 * 1024
+/** Browsers let 64 KB outlive a page. */
+const OUTLIVING_BYTES = 60 * 1024
 /** A request that failed is made again after this long, and each time twice as long. */
 const AGAIN_MS = 250
 const LONGEST_AGAIN_MS = 4_000
@@ -20,6 +20,10 @@ const ANSWERED_WITHIN_MS = 10_000
 const SLOW_BYTES_PER_MS = 8
 /** A server that takes nothing for so long is away. */
 const AWAY_MS = 30_000
+/** Who refuses these bytes refuses them again. */
+const REFUSED_AFTER_MS = 30_000
+/** The last frame of a session says why it is over. */
+const LAST_WORD_MS = 1_000
 const TOO_LARGE = 413
 const UNKNOWN = 404
 const FRAME_TOO_LARGE = 1009
@@ -68,20 +72,20 @@ export class Requests implements Carrier {
   /** A page that goes for good sends what is left in requests that outlive it, and nobody waits for it any more. */
   readonly #pageGone = (event: PageTransitionEvent): void => {
     if (event.persisted || this.#isOver || !this.#session) return
-    const body = joinFrames([...this.#leaving, ...this.#waiting])
+    const [leaving, waiting] = [joinFrames(this.#leaving), joinFrames(this.#waiting)]
     // Nothing is sent behind it, as that somebody is idle in a page that is hidden now.
     this.#isOver = true
     this.#listener?.stop()
-    if (body.length > OUTLIVING_BYTES) {
+    if (leaving.length + waiting.length > OUTLIVING_BYTES) {
       // It is on this device, and offered when the document is opened again.
       this.#forgetSession()
       return
     }
-    // What is under way may never arrive: it goes once more under its number, and with the rest under the next one, which
+    // What is under way may never arrive: it goes once more under its number, and the rest under the next one, which
     // would be refused without it. What comes twice counts once.
-    if (this.#leaving.length > 0) this.#sendOff(body, this.#count)
+    if (this.#leaving.length > 0) this.#sendOff(leaving, this.#count)
     this.#count += 1
-    this.#sendOff(body, this.#count, '&last=true')
+    this.#sendOff(waiting, this.#count, '&last=true')
   }
 
   #sendOff(body: Uint8Array, number: number, more = ''): void {
@@ -189,7 +193,11 @@ export class Requests implements Carrier {
         return true
       }
       if (answer?.status === TOO_LARGE && frames.length > 1) return false
-      this.#failed(answer?.status, until)
+      if (answer?.status === UNKNOWN && isProblem(answer)) {
+        this.#listener?.expect()
+        await pause(LAST_WORD_MS, this.#stop.signal)
+      }
+      this.#failed(answer, until)
       await pause(Math.max(delay, answer ? afterMsOf(answer) : 0), this.#stop.signal)
       delay = Math.min(LONGEST_AGAIN_MS, delay * 2)
     }
@@ -197,11 +205,15 @@ export class Requests implements Carrier {
   }
 
   /** Goes on for as long as that may help. */
-  #failed(status: number | undefined, until: number): void {
-    if (status === undefined || passes(status)) {
+  #failed(answer: Response | null, until: number): void {
+    if (!answer || passes(answer.status)) {
       if (Date.now() > until) this.#end(BROKEN, 'The server does not answer')
-    } else if (status === TOO_LARGE) this.#end(FRAME_TOO_LARGE, 'It is more than the server takes at once')
-    else this.#end(status === UNKNOWN ? GONE : BROKEN, `The server refused what was sent (${status})`)
+      return
+    }
+    const [isOwn, { status }] = [isProblem(answer), answer]
+    if (isOwn && status === TOO_LARGE) this.#end(FRAME_TOO_LARGE, 'It is more than the server takes at once')
+    else if (isOwn && status === UNKNOWN) this.#end(GONE, 'The session has ended')
+    else this.#end(BROKEN, `What was sent was refused (${status})`, REFUSED_AFTER_MS)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
 import type { CarrierKind, Detour } from '../../sync/carrier'
 import type { ConnectionState } from '../../sync/types'
 import { Dialog } from '../dialog'
@@ -20,34 +21,27 @@ const reasons: Record<Detour['why'], string> = {
   silent: 'Nothing came through a WebSocket in time, as behind some firewalls and proxies.',
 }
 
-const Again = ({ at }: { at: number }): JSX.Element => (
-  <>
-    <p role="status">
-      {at ? `A WebSocket is tried again at ${time.format(at)}.` : 'A WebSocket is being tried.'}
-    </p>
-    <div class="sheet-foot">
-      <button class="button" type="button" onClick={() => session.value?.trySocket()}>
-        Try now
-      </button>
-    </div>
-  </>
-)
+const broken = ({ phase, reason, retryAt }: ConnectionState): string => {
+  if (phase === 'closed') return 'The connection has ended.'
+  if (!retryAt) return 'The page is trying to reach the server.'
+  return `${reason ? `${reason.replace(/\.$/, '')}. ` : ''}The page tries again at ${time.format(retryAt)}.`
+}
 
-const Broken = ({ phase, reason, retryAt }: ConnectionState): JSX.Element => (
-  <p role="status">
-    {phase === 'closed'
-      ? 'The connection has ended.'
-      : retryAt
-        ? `${reason ? `${reason.replace(/\.$/, '')}. ` : ''}The page tries again at ${time.format(retryAt)}.`
-        : 'The page is trying to reach the server.'}
-  </p>
-)
+const standing = (state: ConnectionState): string => {
+  if (!state.carrier) return broken(state)
+  if (!state.detour) return `Connected by ${ways[state.carrier]}.`
+  const at = state.detour.triedAgainAt
+  return at ? `A WebSocket is tried again at ${time.format(at)}.` : 'A WebSocket is being tried.'
+}
 
 /** The connection as it is now. */
 export const ConnectionSheet = ({ onClose }: { onClose: () => void }): JSX.Element | null => {
   const state = session.value?.connection.value
+  // The button stays while the sheet is open: what has the focus must not go away by its own success.
+  const wasDetoured = useRef(false)
   if (!state) return null
   const { carrier, detour, since } = state
+  wasDetoured.current ||= detour !== null
   return (
     <Dialog title="Connection" onClose={onClose}>
       <dl class="facts">
@@ -57,8 +51,20 @@ export const ConnectionSheet = ({ onClose }: { onClose: () => void }): JSX.Eleme
         <dd>{dayAndTime.format(since)}</dd>
       </dl>
       {carrier && detour && <p>{reasons[detour.why]}</p>}
-      {carrier ? <p>{means[carrier]}</p> : <Broken {...state} />}
-      {carrier && detour && <Again at={detour.triedAgainAt} />}
+      {carrier && <p>{means[carrier]}</p>}
+      <p role="status">{standing(state)}</p>
+      {wasDetoured.current && (
+        <div class="sheet-foot">
+          <button
+            class="button"
+            type="button"
+            aria-disabled={!detour?.triedAgainAt}
+            onClick={() => detour?.triedAgainAt && session.value?.trySocket()}
+          >
+            Try now
+          </button>
+        </div>
+      )}
     </Dialog>
   )
 }
