@@ -48,7 +48,7 @@ class Stay:
             # What may not be entered does not exist (docs/protocol.md: 4403 is for access that was lost).
             document, role = await wiring.access.enter(document_id, caller)
             self._held = await wiring.registry.acquire(document)
-        except BaseException:
+        except BaseException:  # a connection that is cut meanwhile cancels this
             self._place.leave()
             raise
         outbox = Outbox(wiring.settings.max_outbox_bytes, buffers=wiring.buffers)
