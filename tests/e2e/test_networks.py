@@ -217,7 +217,10 @@ async def test_a_network_that_opens_up_is_noticed(people: tuple[Visitor, Visitor
     await ben.button("How this page is connected").click()
     await ben.button("Try now").click()
     await expect(ben.dialog).to_contain_text("One line in both directions")
+    await expect(ben.button("Try now")).to_be_focused()
     await ben.press("Escape")
+    # The mark that had the focus is not there any more.
+    await expect(ben.editor).to_be_focused()
     assert await works(ana, "socket") == await works(ben, "socket") == "socket"
     await write_together(ana, ben)
     for person in (ana, ben):

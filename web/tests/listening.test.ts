@@ -96,6 +96,18 @@ describe('one window', () => {
     expect(far.all.length).toBeLessThan(30)
   })
 
+  test('polls that are answered at once, with nothing, are asked for ever less often', async () => {
+    far.answers = request => {
+      if (request.what === 'poll') request.brings()
+      return request.what === 'poll'
+    }
+    open('S1')
+    await later()
+    const before = far.all.length
+    await later(20)
+    expect(far.all.length - before).toBeLessThan(30)
+  })
+
   test('a stream that is kept back makes room for polls, and is tried again after a minute', async () => {
     const { heard, listener } = open('S1')
     far.answers = request => {
@@ -373,7 +385,7 @@ describe('several windows', () => {
     expect(one.heard).toEqual(['1', '2', '3'])
     tell(5)
     await later()
-    expect(one.heard.slice(3)).toEqual(['gone 1001 Something was lost between two windows'])
+    expect(one.heard.slice(3)).toEqual(['gone 1006 Something was lost between two windows'])
     other.close()
   })
 

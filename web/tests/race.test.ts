@@ -225,6 +225,27 @@ describe('where they do not', () => {
     expect(sockets.length).toBe(before)
   })
 
+  test('requests that something refuses make way for a socket that is on its way', () => {
+    socket().fail()
+    other().settle()
+    race.tryAgain()
+    other().events.closed(1006, 'refused (413)', 30_000)
+    socket().open()
+    socket().say(STEP)
+    expect(heard).toEqual(['opened', '0', 'lost', 'opened', '0'])
+    expect([race.carrier, race.detour]).toEqual([socket(), null])
+  })
+
+  test('the time that is told is never past, however long the text is on its way', () => {
+    socket().fail()
+    other().open()
+    other().say(STEP)
+    for (let seconds = 0; seconds < 100; seconds += 7) {
+      expect(race.detour?.triedAgainAt).toBeGreaterThanOrEqual(Date.now())
+      later(7)
+    }
+  })
+
   test('a socket that only seemed to work is not taken for the end of the detour', () => {
     socket().fail()
     other().settle()

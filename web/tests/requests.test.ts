@@ -154,6 +154,8 @@ describe('what is typed', () => {
     send(10)
     await later()
     expect(told.slice(1)).toEqual(['closed 1009 It is more than the server takes at once'])
+    // The server knows nothing of it: its session would wait there for a minute.
+    expect(far.all.at(-1)?.what).toBe('sessions')
   })
 
   // What a proxy says ends nothing for good, and is not asked about again and again.

@@ -7,6 +7,8 @@ import { sheetsOpen } from './toasts'
 interface DialogProps {
   title: string
   onClose: () => void
+  /** Takes the focus where what had it is not there any more. */
+  rest?: () => void
   children: ComponentChildren
 }
 
@@ -14,7 +16,7 @@ interface DialogProps {
  * A modal sheet on the browser's own <dialog>: it keeps the focus inside and closes on Escape. Mounted means open.
  * The focus goes back to where it was.
  */
-export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element => {
+export const Dialog = ({ title, onClose, rest, children }: DialogProps): JSX.Element => {
   const box = useRef<HTMLDialogElement>(null)
   const label = useId()
   useEffect(() => {
@@ -24,8 +26,9 @@ export const Dialog = ({ title, onClose, children }: DialogProps): JSX.Element =
     return () => {
       sheetsOpen.value -= 1
       // An effect ends a frame after its sheet is gone: by then a quick hand may have taken the focus elsewhere.
-      const isFree = document.activeElement === document.body
-      if (isFree && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true })
+      const isFree = (): boolean => document.activeElement === document.body
+      if (isFree() && before instanceof HTMLElement) before.focus({ preventScroll: true })
+      if (isFree()) rest?.()
     }
   }, [])
   const closeOnBackdrop = (event: MouseEvent): void => {

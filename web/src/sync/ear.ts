@@ -44,6 +44,9 @@ interface Part {
   isThere: boolean
 }
 
+/** What comes of a stream or a poll: after `nothing` a pause, which grows until there is `much`. */
+type Came = 'nothing' | 'little' | 'much'
+
 export class Ear {
   readonly #parts = new Map<string, Part>()
   #round: AbortController | undefined
@@ -115,9 +118,9 @@ export class Ear {
     const calling = setInterval(() => this.#callRoll(), ROLL_CALL_MS)
     await this.#sit()
     while (!this.signal.aborted) {
-      const failed = await this.#listenOnce()
-      if (failed) await this.#pause()
-      else this.#delay = 0
+      const came = await this.#listenOnce()
+      if (came === 'nothing') await this.#pause()
+      else if (came === 'much') this.#delay = 0
       await this.#sit()
       if (!this.#hasSeat && this.#firstPolls === 0) await this.#sleep(NO_SEAT_MS)
     }
@@ -157,29 +160,36 @@ export class Ear {
     })
   }
 
-  /** One stream or one poll; true where nothing came of it, so that it is not made again at once. */
-  async #listenOnce(): Promise<boolean> {
+  /** One stream or one poll. */
+  async #listenOnce(): Promise<Came> {
     const round = new AbortController()
     this.#round = round
-    if (this.signal.aborted) return false
+    if (this.signal.aborted) return 'little'
     const parts = this.#together()
     if (parts.length === 0) {
       this.#failingSince = null
       await new Promise(resolve => round.signal.addEventListener('abort', resolve))
-      return false
+      return 'little'
     }
+    this.#hush()
+    return this.#hearOut(parts, round.signal)
+  }
+
+  async #hearOut(parts: readonly Part[], signal: AbortSignal): Promise<Came> {
     const began = Date.now()
     let heard = 0
-    this.#hush()
+    const counted = (): void => {
+      heard += 1
+    }
     try {
-      const isQuick = await this.#ask(parts, round.signal, () => {
-        heard += 1
-      })
+      const isQuick = await this.#ask(parts, signal, counted)
+      if (isQuick && heard === 0) return 'little'
       // What ends at once and brings nothing comes of something that answers in the server's place.
-      return !isQuick && heard === 0 && Date.now() - began < AGAIN_MS
+      return heard === 0 && Date.now() - began < AGAIN_MS ? 'nothing' : 'much'
     } catch (error) {
-      if (!round.signal.aborted) this.#failed(error)
-      return !round.signal.aborted && (heard === 0 || Date.now() - began < AGAIN_MS)
+      if (!signal.aborted) this.#failed(error)
+      if (signal.aborted) return 'little' // it is to be asked for anew, or in another way
+      return heard === 0 || Date.now() - began < AGAIN_MS ? 'nothing' : 'much'
     }
   }
 

@@ -1,6 +1,6 @@
 // What comes down by requests. Over HTTP/1.1 a browser opens six connections to a server, so one window listens for all
 // that have the document open (ear.ts) and tells the others; one that is looked at, since others may be frozen.
-import { type CarrierKind, GONE } from './carrier'
+import { BROKEN, type CarrierKind } from './carrier'
 import { Ear } from './ear'
 import { Turn } from './turn'
 
@@ -143,7 +143,7 @@ class Pane implements Listener {
     // What was told by two windows, one after the other, counts once; behind a gap the session is begun anew.
     if (number <= this.#position) return
     if (number > this.#position + 1) {
-      this.events.gone(GONE, 'Something was lost between two windows')
+      this.events.gone(BROKEN, 'Something was lost between two windows')
       return
     }
     this.#position = number

@@ -221,18 +221,23 @@ export class Race {
 
   /** Requests carry for as long as the socket is not heard. */
   #probeLater(): void {
-    clearTimeout(this.#probe)
-    this.#probeAt = Date.now() + this.#probeMs
-    this.#probe = setTimeout(() => this.#tryNow(), this.#probeMs)
-    this.#probeMs = Math.min(LONGEST_PROBE_MS, this.#probeMs * 2)
-    this.events.changed()
+    const ms = this.#probeMs
+    this.#probeMs = Math.min(LONGEST_PROBE_MS, ms * 2)
+    this.#probeIn(ms)
   }
 
   #tryNow(): void {
     if (this.#front?.lane !== 'requests') return
     // A text that is on its way would begin anew.
     if (this.#front.isSettled) this.#challenge()
-    else this.#probe = setTimeout(() => this.#tryNow(), PROBE_MS)
+    else this.#probeIn(PROBE_MS)
+  }
+
+  #probeIn(ms: number): void {
+    clearTimeout(this.#probe)
+    this.#probeAt = Date.now() + ms
+    this.#probe = setTimeout(() => this.#tryNow(), ms)
+    this.events.changed()
   }
 
   #drop(): void {
@@ -245,7 +250,9 @@ export class Race {
   #closed(entrant: Entrant, code: number, reason: string, afterMs: number): void {
     if (entrant === this.#rival && !isFinal(code)) this.#giveUp('refused')
     else if (entrant === this.#front || entrant === this.#rival) {
-      if (entrant.isHeard || isOwnWord(code) || !this.#replace(entrant)) this.#end(code, reason, afterMs)
+      // Requests that something refuses say nothing about a socket that is on its way.
+      const isOver = entrant.isHeard && !(entrant.lane === 'requests' && code === BROKEN && this.#rival)
+      if (isOver || isOwnWord(code) || !this.#replace(entrant)) this.#end(code, reason, afterMs)
     }
   }
 

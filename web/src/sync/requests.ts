@@ -110,7 +110,7 @@ export class Requests implements Carrier {
   #end(code: number, reason: string, afterMs = 0): void {
     if (this.#isOver) return
     this.#leave()
-    if (code === BROKEN) this.#forgetSession()
+    if (code === BROKEN || code === FRAME_TOO_LARGE) this.#forgetSession()
     this.events.closed(code, reason, afterMs)
   }
 

@@ -4,7 +4,7 @@ import type { CarrierKind, Detour } from '../../sync/carrier'
 import type { ConnectionState } from '../../sync/types'
 import { Dialog } from '../dialog'
 import { ways } from './carrier'
-import { session } from './desk'
+import { editor, session } from './desk'
 
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
@@ -43,7 +43,7 @@ export const ConnectionSheet = ({ onClose }: { onClose: () => void }): JSX.Eleme
   const { carrier, detour, since } = state
   wasDetoured.current ||= detour !== null
   return (
-    <Dialog title="Connection" onClose={onClose}>
+    <Dialog title="Connection" onClose={onClose} rest={() => editor.value?.focus()}>
       <dl class="facts">
         <dt>Way</dt>
         <dd>{carrier ? ways[carrier] : 'None at the moment'}</dd>
