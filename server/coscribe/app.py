@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -26,13 +27,16 @@ from coscribe.api.pages import add_pages
 from coscribe.api.rehearsal import rehearse
 from coscribe.api.rest import TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
+from coscribe.bus.redis import RedisBus, Watch
+from coscribe.bus.sealing import Seal
 from coscribe.config import Settings
 from coscribe.core.buffers import Buffers
 from coscribe.core.intake import Limits
 from coscribe.core.tally import Tally
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
-from coscribe.model import Damage
+from coscribe.model import Damage, new_id
+from coscribe.ports import Bus
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry, Watcher
@@ -41,6 +45,7 @@ from coscribe.services.chronicle import Chronicle
 from coscribe.services.documents import DocumentService
 from coscribe.services.identity import IdentityService, new_token
 from coscribe.services.links import LinkService
+from coscribe.services.news import News
 from coscribe.services.texts import TextService
 from coscribe.storage.activities import SqlActivities
 from coscribe.storage.archive import SqlArchive
@@ -114,13 +119,15 @@ async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics | No
         wiring = _wire(settings, database, stop, metrics or Metrics())
         wiring.registry.start()
         closing = asyncio.create_task(_close_at(stop, wiring.registry), name="close")
-        patrol = asyncio.create_task(_patrol(wiring), name="patrol")
+        patrol = asyncio.create_task(_kept_up("the patrol of access", wiring.access.patrol, stop), name="patrol")
         watchdog = asyncio.create_task(wiring.watchdog.run(stop), name="watchdog")
+        following = _kept_up("the news of other servers", wiring.news.follow, stop) if wiring.news else stop.wait()
+        news = asyncio.create_task(following, name="news")
         try:
             yield wiring
         finally:
             stop.set()
-            await asyncio.gather(closing, patrol, watchdog)
+            await asyncio.gather(closing, patrol, watchdog, news)
             wiring.http_sessions.close()
             await wiring.lines.close()
     finally:
@@ -132,21 +139,38 @@ async def _close_at(stop: asyncio.Event, registry: Registry) -> None:
     await registry.close()
 
 
-async def _patrol(wiring: Wiring) -> None:
-    """Keep the patrol of access alive: storage that is away for a while, for one, must not end it."""
-    while not wiring.stop.is_set():
+async def _kept_up(what: str, work: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Keep work alive that must go on: storage that is away for a while, for one, must not end it."""
+    while not stop.is_set():
         try:
-            await wiring.access.patrol(wiring.stop)
-        except Exception:  # noqa: BLE001 - whatever it was, access must go on being checked
-            _log.exception("the patrol of access was interrupted")
+            await work(stop)
+        except Exception:  # noqa: BLE001 - whatever it was
+            _log.exception(f"{what} was interrupted")
             try:
                 async with asyncio.timeout(_AGAIN_AFTER_S):
-                    await wiring.stop.wait()
+                    await stop.wait()
             except TimeoutError:
                 continue
 
 
-def _storage(settings: Settings, database: Database, watch: Watcher) -> Storage:
+def _bus(settings: Settings, watch: Watcher, metrics: Metrics) -> Bus | None:
+    """The bus between servers; None where there is one server, or where they look at the log every two seconds."""
+    if settings.redis_url is None:
+        return None
+    if settings.database_url is None or settings.database_url.startswith("sqlite"):
+        raise CoscribeError("COSCRIBE_REDIS_URL is for several servers, which SQLite cannot have: use PostgreSQL.")
+    seal = Seal(cookie_key(settings), new_id(), lambda: time.time_ns() // 1_000_000)
+    told = Watch(
+        lost=lambda reason: watch("bus_lost", reason=reason),
+        back=lambda: watch("bus_back"),
+        lag=lambda seconds: metrics.gauge(bus_lag_seconds=seconds),
+        refused=lambda reason: watch("bus_refused", reason=reason),
+        dropped=lambda count: watch("bus_dropped", messages=count),
+    )
+    return RedisBus(settings.redis_url.get_secret_value(), seal, told)
+
+
+def _storage(settings: Settings, database: Database, watch: Watcher, bus: Bus | None) -> Storage:
     quarantine = Quarantine(database, partial(_tell_damage, watch))
     return Storage(
         SqlUpdateLog(database, quarantine),
@@ -154,12 +178,15 @@ def _storage(settings: Settings, database: Database, watch: Watcher) -> Storage:
         SqlActivities(database),
         SqlPrincipals(database),
         SqlArchive(database, quarantine, history_days=settings.history_days),
+        is_shared=not database.is_sqlite,
+        bus=bus,
     )
 
 
 def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: Metrics) -> Wiring:
     watch, unsaved = watcher(metrics), Tally(settings.max_unsaved_total_bytes)
-    storage, hub, grants = _storage(settings, database, watch), ActivityHub(), SqlGrants(database)
+    storage = _storage(settings, database, watch, _bus(settings, watch, metrics))
+    hub, grants = ActivityHub(), SqlGrants(database)
     documents, principals = storage.documents, storage.principals
     registry = Registry(
         storage,
@@ -204,6 +231,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         metrics=metrics,
         watch=watch,
         stop=stop,
+        news=News(storage.activities, registry, hub, access) if storage.is_shared else None,
     )
 
 

@@ -29,8 +29,14 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; without it SQLite in the data directory. `postgresql+asyncpg://...`"
     )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that rings between several servers of one PostgreSQL database: `redis://host:6379/0`.",
+    )
     secret: SecretStr | None = Field(
-        None, description="Key that signs cookies; made and kept in the data directory when absent."
+        None,
+        description="Key that signs cookies, and messages between servers, which share one; "
+        "made and kept in the data directory when absent.",
     )
     origins: tuple[str, ...] = Field(
         (), description='Further origins that browsers may use, as a JSON list: ["https://docs.example.org"].'

@@ -54,6 +54,13 @@ _EVENTS = {
     "snapshot_failed": _Counted("snapshot_failures", "Snapshots that could not be stored."),
     "title_failed": _Counted("title_failures", "Derived titles that could not be stored."),
     "loop_stalled": _Counted("loop_stalls", "Times that the event loop stood still for more than a second."),
+    "bus_lost": _Counted("bus_losses", "Times that the bus between servers went away."),
+    "bus_refused": _Counted(
+        "bus_refused",
+        "Messages of the bus that were refused.",
+        "reason",
+        ("forged", "late", "malformed", "replayed", "version", _OTHER),
+    ),
     "disk_low": _Counted("disk_low", "Times that free disk space fell below its least."),
     "memory_high": _Counted("memory_high", "Times that memory rose above its most."),
 }
@@ -70,6 +77,8 @@ _GAUGES = {
     "tasks": "Running tasks of the event loop.",
     "storage_trouble": "1 while accepted changes cannot be stored.",
     "free_bytes": "Free bytes on the disk of the data directory.",
+    "neighbours": "Other servers that are heard on the bus.",
+    "bus_lag_seconds": "How long the last message to oneself took by way of the bus.",
     "loop_lag_seconds": "The longest that the event loop was late since the last look.",
 }
 # A keystroke is to be durable within 50 ms; a sick disk takes seconds.
@@ -116,7 +125,7 @@ class Metrics:
 
     def saved(self, saved: Saved) -> None:
         """One document's part of a commit is durable."""
-        self._updates.inc(saved.commits[-1].seq - saved.before)
+        self._updates.inc(saved.count)
         self._size.observe(saved.payload_bytes)
         self._ack.observe(saved.waited_s)
 

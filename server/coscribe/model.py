@@ -123,6 +123,13 @@ class Entry(NamedTuple):
     payload: bytes
 
 
+class Head(NamedTuple):
+    """Where a document stands: its generation, and the seq of its last entry."""
+
+    generation: int
+    seq: int
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One lineage of a document: where entries, segments and snapshots belong."""
@@ -135,7 +142,8 @@ class Place:
 class Append:
     """What one document adds to the log in one commit. `client_ids` are bindings first seen in it (rule D10).
 
-    `activities` are committed with it; their seq is that of the append's last entry.
+    `activities` are committed with it; their seq is that of the append's last entry. `after` is the seq behind which it
+    is to stand: of what the log has its author knows all, or nothing is stored. None takes whatever comes.
     """
 
     document_id: str
@@ -143,6 +151,7 @@ class Append:
     entries: tuple[NewEntry, ...]
     client_ids: tuple[tuple[int, str], ...] = ()
     activities: tuple[NewActivity, ...] = ()
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,13 @@ class Replaced:
     """The document has this generation now: nothing of the append was stored."""
 
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The log has come to this seq: nothing of the append was stored, which was made for an earlier one."""
+
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

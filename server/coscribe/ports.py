@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,9 +13,11 @@ from coscribe.model import (
     Append,
     Appended,
     Backlog,
+    Behind,
     Damage,
     Document,
     Entry,
+    Head,
     Link,
     NewActivity,
     Place,
@@ -31,11 +33,12 @@ from coscribe.model import (
 class UpdateLog(Protocol):
     """The truth of every document: its committed updates by seq (rules D1 to D3)."""
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
         """Commit all of `batch` in one durable transaction and allot seqs under each document's row.
 
         At most one Append a document. The answer is in the order of `batch`: Replaced and None where the document is of
-        another generation or gone, Unstored where its rows alone cannot be stored; nothing of that Append is.
+        another generation or gone, Behind where it has come further than the Append's `after`, Unstored where its rows
+        alone cannot be stored; nothing of that Append is.
         Raises Unavailable when nothing was committed.
         """
         ...
@@ -48,6 +51,10 @@ class UpdateLog(Protocol):
         Damaged ones are left out and set aside: a gap in the seqs tells of them. Raises PositionGone where retention
         let entries go.
         """
+        ...
+
+    async def heads(self, document_ids: Sequence[str]) -> dict[str, Head]:
+        """Where those of the documents stand that exist."""
         ...
 
     async def client_ids(self, document_id: str, generation: int) -> dict[int, str]:
@@ -166,6 +173,10 @@ class Activities(Protocol):
         """Activities of one document with id > after and seq > after_seq, in order of id."""
         ...
 
+    async def since(self, after: int, *, limit: int) -> list[Activity]:
+        """Activities of all documents with id > after, in order of id."""
+        ...
+
     async def of_principal(self, principal_id: str, *, after: int, limit: int = 256) -> list[Activity]:
         """Activities with id > after of the documents this principal owns, was granted or has opened, in order of id.
 
@@ -251,4 +262,35 @@ class Health(Protocol):
 
     async def check(self) -> None:
         """Write and roll back; raises Unavailable with the reason."""
+        ...
+
+
+# Hears a topic, who tells it, and what.
+Hear = Callable[[str, str, bytes], None]
+
+
+class Bus(Protocol):
+    """Bells between servers. What is told may be lost, doubled or late: whatever must not be is in the database."""
+
+    # The name of this server, as others hear it.
+    sender: str
+
+    def start(self, hear: Hear, restored: Callable[[], None]) -> None:
+        """Begin to hear what others tell; `restored` is called whenever something may have been missed before."""
+        ...
+
+    async def close(self) -> None:
+        """Stop."""
+        ...
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Tell all others that follow a topic. Neither waits nor fails."""
+        ...
+
+    def follow(self, topic: str) -> None:
+        """Hear what others tell on a topic, soon."""
+        ...
+
+    def leave(self, topic: str) -> None:
+        """Hear no more of it."""
         ...

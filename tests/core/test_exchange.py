@@ -172,7 +172,8 @@ def test_d3_what_is_in_flight_is_not_acked_by_an_earlier_commit() -> None:
     exchange.flush()
     assert exchange.intake.take() is taken
 
-    exchange.acknowledge(exchange.intake.committed(1))
+    exchange.intake.committed()
+    exchange.acknowledge()
     assert ann.outbox.take() == [b"\x71\x01\x01"]
     assert commit(exchange) == 1
     assert ann.outbox.take() == [b"\x71\x02\x02"]

@@ -17,13 +17,14 @@ from tests.support.people import NOW, ROOM, a_session
 
 from coscribe.core.exchange import Exchange
 from coscribe.core.express import Express
-from coscribe.core.intake import Batch, Intake, Limits
+from coscribe.core.intake import Intake, Limits
 from coscribe.core.joining import _text
 from coscribe.core.lib0 import read_uint
 from coscribe.core.pieces import Struct, StructWalk
 from coscribe.core.protocol import AwarenessUpdate, decode
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.session import Session
+from coscribe.core.unsaved import Batch
 from coscribe.core.update import scan
 from coscribe.errors import Malformed
 from coscribe.model import Principal, Role
@@ -97,7 +98,8 @@ class Twin:
     def end_commit(self) -> None:
         """The log has it."""
         if self.exchange.intake.is_taken:
-            self.exchange.acknowledge(self.exchange.intake.committed(self.exchange.intake.seq + 1))
+            self.exchange.intake.committed()
+            self.exchange.acknowledge()
 
     def state(self) -> dict[str, Any]:
         """All that may differ between the two and must not."""

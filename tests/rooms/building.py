@@ -19,15 +19,18 @@ from coscribe.errors import Unavailable
 from coscribe.model import (
     Append,
     Appended,
+    Behind,
     Damage,
     Document,
     Entry,
+    Head,
     Principal,
     Replaced,
     Role,
     Snapshot,
     Unstored,
 )
+from coscribe.ports import Bus
 from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.opening import Storage
@@ -59,7 +62,7 @@ class FaultyLog:
         self.read_from: list[int] = []
         self.unreadable = False
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
         self.arrived.set()
         await self.open.wait()
         if self.failures:
@@ -79,6 +82,9 @@ class FaultyLog:
         if self.unreadable:
             raise Unavailable("The disk does not answer.")
         return await self._log.read(document_id, generation, after=after, upto=upto, limit=limit)
+
+    async def heads(self, document_ids: Sequence[str]) -> dict[str, Head]:
+        return await self._log.heads(document_ids)
 
     async def client_ids(self, document_id: str, generation: int) -> dict[int, str]:
         self.loads += 1
@@ -101,6 +107,9 @@ class Building:
     database: Database
     idle_s: float = 60.0
     unsaved_bytes: int = 2**20
+    # Whether other buildings write the same log.
+    is_shared: bool = False
+    bus: Bus | None = None
     told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -111,7 +120,15 @@ class Building:
         self.principals = SqlPrincipals(self.database)
         self.hub = ActivityHub()
         self.registry = Registry(
-            Storage(self.log, self.documents, self.activities, self.principals, SqlArchive(self.database, quarantine)),
+            Storage(
+                self.log,
+                self.documents,
+                self.activities,
+                self.principals,
+                SqlArchive(self.database, quarantine),
+                self.is_shared,
+                self.bus,
+            ),
             self.hub,
             limits=Limits(2**20, self.unsaved_bytes),
             idle_s=self.idle_s,

@@ -35,6 +35,10 @@ class Page:
     def has_more(self) -> bool:
         return self.take_append() is not None
 
+    @property
+    def is_ready(self) -> bool:
+        return self.has_more
+
     def take_append(self) -> Append | None:
         if not self._left:
             return None

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pycrdt import Doc, Text, TransactionEvent
+from tests.simulation.server import Server
 from tests.simulation.words import Words, a_place, some_noise, utf8
 from tests.support.wire_bytes import framed
 
@@ -34,9 +35,10 @@ class Frame:
 
 @dataclass
 class Line:
-    """One connection: what is on its way up and down, and what was sent on it."""
+    """One connection: to which server, what is on its way up and down, and what was sent on it."""
 
     session: Session
+    server: Server
     up: deque[bytes] = field(default_factory=deque)
     down: deque[bytes] = field(default_factory=deque)
     frames: list[Frame] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Client:
         self.unsaved: set[str] = set()
         # Up to here our own clocks are acked.
         self._safe = 0
+        # Whether the text did not fit the last digest.
+        self._is_suspect = False
         self.doc: Doc[Text] = Doc(client_id=client_id or self._rng.randrange(2, 2**32))
         self._words.hands[self.doc.client_id] = self.principal.id
         self.text: Text = self.doc.get("content", type=Text)
@@ -169,5 +173,10 @@ class Client:
         assert self.line is not None
         if scan_state_vector(self.doc.get_state()) == scan_state_vector(state_vector):
             self.digests += 1
-            if hashlib.sha256(str(self.text).encode()).digest() != frame[pos:]:
+            if hashlib.sha256(str(self.text).encode()).digest() == frame[pos:]:
+                self._is_suspect = False
+            elif self._is_suspect:
+                self.refusals.append("another text for the same state vector")
+            else:
+                self._is_suspect = True
                 self.ask()  # a deletion is on its way, or was dropped from a full outbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from coscribe.core.intake import Batch
+from coscribe.core.unsaved import Batch
 from coscribe.model import Entry, Principal, Snapshot
 
 DOCUMENT = "document"
@@ -26,16 +26,17 @@ class MemoryLog:
         """The head."""
         return len(self.entries)
 
-    def commit(self, batches: Sequence[Batch]) -> int:
-        """Keep what an intake gave; gives the first seq."""
-        first = self.seq + 1
+    def commit(self, batches: Sequence[Batch], after: int) -> bool:
+        """Keep what an intake gave, if nothing has come behind this seq meanwhile."""
+        if self.seq != after:
+            return False
         for batch in batches:
             self.people |= {author.id: author for author in batch.authors}
             for client, owner in batch.client_ids:
                 self.owners.setdefault(client, owner)
             for new in batch.entries:
                 self.entries.append(Entry(self.seq + 1, new.principal_id, new.session_id, new.at, new.payload))
-        return first
+        return True
 
     async def read(
         self, document_id: str, generation: int, *, after: int, upto: int | None = None, limit: int = 1000

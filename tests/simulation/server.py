@@ -1,8 +1,9 @@
-"""The simulator's one server: exchange, log and feed of a document, as the room puts them together."""
+"""A server of the simulator: exchange, log and feed of a document, as the room puts them together."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tests.simulation.log import DOCUMENT, GENERATION, MemoryLog
@@ -10,9 +11,12 @@ from tests.simulation.words import WORD, Words, some_noise
 from tests.support.people import NOW, ROOM
 
 from coscribe.core.exchange import Exchange
+from coscribe.core.following import Commit
 from coscribe.core.intake import Intake, Limits
+from coscribe.core.others import Told, strangers
 from coscribe.core.replica import Replica
 from coscribe.core.splices import Splice
+from coscribe.core.update import scan
 from coscribe.model import Principal, PrincipalKind, Snapshot
 from coscribe.rooms.feed import Feed, Position, Sources, TextChange
 from coscribe.rooms.history import replica_at
@@ -22,11 +26,12 @@ REST = Principal("rest", PrincipalKind.TOKEN, "Script", 0)
 
 
 class Server:
-    """What is in memory goes with `crash`; the log stays."""
+    """What is in memory goes with `crash`; the log stays. `is_alone` says that no other server writes it."""
 
-    def __init__(self, rng: random.Random, words: Words) -> None:
-        self.log = MemoryLog()
-        self.lost_answers = 0
+    def __init__(self, rng: random.Random, words: Words, log: MemoryLog, *, is_alone: bool = True) -> None:
+        self.log = log
+        self.lost_answers = self.apart = 0
+        self._is_alone = is_alone
         self._rng = rng
         self._words = words
         self._now = NOW
@@ -63,35 +68,62 @@ class Server:
     async def crash(self) -> None:
         """The process is gone; a commit that it was waiting for may have landed."""
         if self._rng.random() < 0.5:
-            self.log.commit(self.exchange.intake.take())
+            self.log.commit(self.exchange.intake.take(), self.exchange.intake.following.head)
         await self.start()
 
-    def commit(self) -> None:
+    async def commit(self) -> None:
         """The log finishes what it was given before, is given what there is, or its answer is lost."""
         intake = self.exchange.intake
         match self._rng.randrange(8):
             case 0 | 1:
                 intake.take()
             case 2:
-                self.lost_answers += self.log.commit(intake.take()) <= self.log.seq
+                self.lost_answers += bool(intake.take()) and self.log.commit(intake.take(), intake.following.head)
             case _:
-                self.finish()
+                await self.finish()
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """A commit and its answer: acks, events of the feed, answers to writers over REST."""
         intake = self.exchange.intake
         batches = intake.take()
         if not batches:
             return
-        first = self.log.commit(batches)
-        before = first - 1
-        commits = intake.committed(first)
-        self.exchange.acknowledge(commits)
+        if self.log.commit(batches, intake.following.head):
+            self._publish(intake.committed())
+        elif self._is_alone:
+            await self.follow(len(self.log.entries))
+
+    def _publish(self, commits: Sequence[Commit]) -> None:
+        intake = self.exchange.intake
+        self.exchange.acknowledge()
         for commit in commits:
             author = commit.authors[0] if len(commit.authors) == 1 else None
-            self.feed.publish_text(TextChange(before, commit.seq, author, commit.ops))
-            before = commit.seq
+            self.feed.publish_text(TextChange(commit.before, commit.seq, author, commit.ops))
         self._words.acked |= {word for ticket, word in self._written if ticket <= intake.durable}
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log has what this server was not told of yet."""
+        return not self._is_alone and self.exchange.intake.seq < self.log.seq
+
+    async def follow(self, most: int) -> None:
+        """Read some of what others have stored, or get the replica that goes by the log; as the follower does."""
+        intake, following = self.exchange.intake, self.exchange.intake.following
+        if following.wants_mirror:
+            self.apart += 1
+            self._publish(following.mirror(await self._replica_at(following.seq)))
+            return
+        entries = self.log.entries[following.head :][:most]
+        own = next((at for at, entry in enumerate(entries) if intake.is_own(entry)), len(entries))
+        if own:
+            told = [Told(entry, scan(entry.payload), self.log.people[entry.principal_id]) for entry in entries[:own]]
+            clients = strangers(told, intake) & self.log.owners.keys()
+            intake.learn_owners({client: self.log.owners[client] for client in clients})
+            self._publish(self.exchange.follow(told))
+        elif entries:
+            self._publish(intake.committed())
+        if intake.is_settled and self._rng.random() < 0.2:
+            following.rejoin()
 
     async def snapshot(self) -> None:
         """A snapshot of some past position; a later one may be damaged, which leaves this one to be read."""
@@ -111,7 +143,7 @@ class Server:
         if self._rng.random() < 0.5:
             self.exchange.edit(REST, plan)
         else:
-            base = await self._replica_at(self._rng.randrange(self.log.seq + 1))
+            base = await self._replica_at(self._rng.randrange(self.exchange.intake.seq + 1))
             self.exchange.submit(REST, base.edit(plan(base.text))[0])
         # Its writer has it told as saved or not at all, and does not try again.
         self._words.shelved.add(word)

@@ -46,6 +46,21 @@ def test_everybody_converges(proof: Proof) -> None:
     proof.told(**{what.replace(" ", "_"): count for what, count in happened.items()})
 
 
+@pytest.mark.proof(
+    promise="Several servers that write one log show all people the same text, and each of them what the log has",
+    faults="F1 F7 F10 F12 F15",
+    how="the same simulator with three servers, which read what the others stored sooner or later",
+)
+def test_several_servers_converge(proof: Proof) -> None:
+    broken, happened = live_all(proof.rounds(100, 10_000), servers=3)
+
+    assert not broken, "run these seeds again and pin them: " + repr(dict(list(broken.items())[:10]))
+    for what in ("stale", "crashes", "refusals", "lost answers", "faults", "forks", "digests", "apart", "opened again"):
+        assert happened[what] > 0, f"no {what} in any seed"
+    assert happened["acked"] > 20 * proof.ran
+    proof.told(**{what.replace(" ", "_"): count for what, count in happened.items()})
+
+
 @pytest.mark.node
 @pytest.mark.proof(
     promise="yjs reads from the log the very text that the server shows",
@@ -57,9 +72,7 @@ def test_yjs_reads_the_same_texts_from_the_logs(proof: Proof) -> None:
     assert node is not None, "Node.js is needed"
     worlds = {seed: lived(seed) for seed in range(proof.rounds(40, 1_000))}
     lines = [
-        json.dumps(
-            {"seed": seed, "payloads": [b64encode(entry.payload).decode() for entry in world.server.log.entries]}
-        )
+        json.dumps({"seed": seed, "payloads": [b64encode(entry.payload).decode() for entry in world.log.entries]})
         for seed, world in worlds.items()
     ]
 
@@ -67,6 +80,6 @@ def test_yjs_reads_the_same_texts_from_the_logs(proof: Proof) -> None:
 
     found = {told["seed"]: told["sha256"] for told in map(json.loads, run.stdout.splitlines())}
     assert found == {
-        seed: hashlib.sha256(world.server.exchange.intake.replica.text.encode()).hexdigest()
+        seed: hashlib.sha256(world.servers[0].exchange.intake.replica.text.encode()).hexdigest()
         for seed, world in worlds.items()
     }

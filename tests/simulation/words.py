@@ -40,6 +40,11 @@ class Words:
         assert found.keys() <= self.authors.keys(), "I4: foreign words"
         assert not missing, f"typed, not refused, and lost: {sorted(missing)}"
 
+    def check_stored(self, stored: bytes) -> None:
+        """I1 for the log alone: who was told one of two histories may type into what is a word in the other."""
+        lost = [word for word in self.acked if word.encode() not in stored]
+        assert not lost, f"I1: acked and lost: {sorted(lost)}"
+
 
 def a_place(rng: random.Random, text: str) -> int:
     """A place between words."""

@@ -1,8 +1,9 @@
-"""The whole core in one thread under one seed: people, lines, one server, its log, its clock and its readers.
+"""The whole core in one thread under one seed: people, lines, servers, their log, their clocks and their readers.
 
 Lines of our own clients are what WebSockets are: in order until they break, and a broken one may go on delivering
-for a while. Those of stock clients lose, repeat and swap messages. The server crashes with whatever it holds; its
-log keeps what was committed, whether the answer to the commit came or not.
+for a while. Those of stock clients lose, repeat and swap messages. A server crashes with whatever it holds; the
+log keeps what was committed, whether the answer to the commit came or not. Of several servers each reads there what
+the others have stored, sooner or later.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import random
 from collections import deque
 
 from tests.simulation.clients import NOISE, Client, Line
+from tests.simulation.log import MemoryLog
 from tests.simulation.server import Server
 from tests.simulation.viewers import Viewer
 from tests.simulation.words import Words
 from tests.support.people import HELLO, a_session
 
-from coscribe.core.replica import Replica
+from coscribe.core.replica import EngineFailed, Replica
 from coscribe.errors import Malformed
 from coscribe.model import Principal, PrincipalKind, Role
 
@@ -30,17 +32,18 @@ MOST_ROUNDS = 50
 class World:
     """One seed's life. `lived` counts what happened in it."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, servers: int = 1) -> None:
         self.rng = random.Random(seed)
         self.noise = NOISE + (["\r\n", "\r"] if seed % 4 == 0 else [])
         self.has_forks = seed % 3 == 0
         self.words = Words()
-        self.server = Server(self.rng, self.words)
+        self.log = MemoryLog()
+        self.servers = [Server(self.rng, self.words, self.log, is_alone=servers == 1) for _ in range(servers)]
         self.clients = [self._a_client(index) for index in range(self.rng.randrange(2, 7))]
-        self.viewers = [Viewer(self.server.log), Viewer(self.server.log)]
+        self.viewers = [Viewer(self.log), Viewer(self.log)]
         self.ghosts: list[Line] = []
         self.lived: dict[str, int] = dict.fromkeys(
-            ("stale", "crashes", "refusals", "lost answers", "faults", "forks"), 0
+            ("stale", "crashes", "refusals", "lost answers", "faults", "forks", "apart", "opened again"), 0
         )
         self._lines = 0
 
@@ -50,45 +53,71 @@ class World:
 
     async def run(self) -> None:
         """Live through all steps, then let everything arrive."""
-        await self.server.start()
+        for server in self.servers:
+            await server.start()
         actions = {
             self.type: 30, self.delete: 5, self.up: 30, self.down: 14, self.turn: 20, self.commit: 8, self.line: 4,
             self.read: 3, self.rest: 2, self.ghost: 2, self.demote: 1, self.crash: 1, self.snapshot: 1,
             self.ask: 1, self.perish: 2, self.clone: 1 if self.has_forks else 0,
+            self.follow: 12 if len(self.servers) > 1 else 0,
         }  # fmt: skip
         for action in self.rng.choices(list(actions), list(actions.values()), k=STEPS):
             await action()
         await self.settle()
-        self.lived["lost answers"] = self.server.lost_answers
+        self.lived["lost answers"] = sum(server.lost_answers for server in self.servers)
+        self.lived["apart"] = sum(server.apart for server in self.servers)
+
+    def server(self) -> Server:
+        return self.servers[0] if len(self.servers) == 1 else self.rng.choice(self.servers)
 
     # The server
 
     async def crash(self) -> None:
-        """All lines and streams end."""
+        """All lines and streams of a server end."""
         self.lived["crashes"] += 1
+        server = self.server()
+        await self._end_lines(server)
+        await server.crash()
+
+    async def _end_lines(self, server: Server) -> None:
         for client in self.clients:
-            await self._break(client)
+            if client.line is not None and client.line.server is server:
+                await self._break(client)
         for viewer in self.viewers:
             viewer.cut()
-        self.ghosts.clear()
-        await self.server.crash()
+        self.ghosts = [line for line in self.ghosts if line.server is not server]
 
     async def turn(self) -> None:
-        self.server.exchange.flush()
+        self.server().exchange.flush()
 
     async def commit(self) -> None:
-        self.server.commit()
+        await self.server().commit()
+
+    async def follow(self) -> None:
+        await self._follow(self.server(), self.rng.randrange(1, 8))
+
+    async def _follow(self, server: Server, most: int) -> None:
+        """Let a server follow the log; it opens the document again where it cannot."""
+        try:
+            await server.follow(most)
+        except EngineFailed:
+            if not self.has_forks:
+                raise
+            self.lived["opened again"] += 1
+            await self._end_lines(server)
+            await server.start()
 
     async def snapshot(self) -> None:
-        await self.server.snapshot()
+        await self.server().snapshot()
 
     async def rest(self) -> None:
-        await self.server.write(self.noise[: len(NOISE)])
+        await self.server().write(self.noise[: len(NOISE)])
 
     async def ask(self) -> None:
         """What the room does once a minute, and when it is quiet."""
-        self.server.exchange.ask_all()
-        self.server.exchange.tell_digest()
+        exchange = self.server().exchange
+        exchange.ask_all()
+        exchange.tell_digest()
 
     # Lines and people
 
@@ -114,7 +143,7 @@ class World:
             if line.session.outbox.closing is not None:
                 return
             try:
-                self.server.exchange.receive(line.session, frame)
+                line.server.exchange.receive(line.session, frame)
             except Malformed as error:
                 if not self.has_forks:
                     raise
@@ -148,7 +177,7 @@ class World:
         line.down.extend(line.session.outbox.take())
         if line.session.outbox.is_stale:
             self.lived["stale"] += 1
-            self.server.exchange.drained(line.session)
+            line.server.exchange.drained(line.session)
             line.down.extend(line.session.outbox.take())
 
     async def _hear(self, client: Client, most: int) -> None:
@@ -189,7 +218,7 @@ class World:
         if self.rng.random() < 0.3:
             self.ghosts.append(line)  # the server has not noticed, and frames are still on their way to it
         else:
-            self.server.exchange.leave(line.session)
+            line.server.exchange.leave(line.session)
 
     async def ghost(self) -> None:
         """A line that its client gave up delivers late, and dies."""
@@ -197,13 +226,13 @@ class World:
             return
         line = self.ghosts.pop(self.rng.randrange(len(self.ghosts)))
         self._receive(line, [line.up.popleft() for _ in range(self.rng.randrange(len(line.up) + 1))])
-        self.server.exchange.leave(line.session)
+        line.server.exchange.leave(line.session)
 
     def _connect(self, client: Client) -> None:
         self._lines += 1
         session = a_session(f"s{self._lines}", client.principal, ours=False, limit=OUTBOX_BYTES)
-        client.line = Line(session)
-        self.server.exchange.join(session)
+        client.line = Line(session, self.server())
+        client.line.server.exchange.join(session)
         if client.is_ours:
             client.line.up.append(HELLO)
         client.ask()
@@ -235,7 +264,7 @@ class World:
 
     async def read(self) -> None:
         viewer = self.rng.choice(self.viewers)
-        await viewer.read(self.server.feed)
+        await viewer.read(self.server().feed)
         if self.rng.random() < 0.3:
             viewer.cut()
 
@@ -248,14 +277,32 @@ class World:
         for client in self.clients:
             await self._break(client)
         for line in self.ghosts:
-            self.server.exchange.leave(line.session)
+            line.server.exchange.leave(line.session)
         await self._exchange_all()
-        self.server.exchange.tell_digest()
-        self.server.exchange.ask_all()
-        await self._exchange_all()
+        await self._compare_all()
+        if self.has_forks and len(self.servers) > 1:
+            await self._mend_forks()
         for viewer in self.viewers:
             viewer.cut()
-            await viewer.read(self.server.feed)
+            await viewer.read(self.server().feed)
+
+    async def _compare_all(self) -> None:
+        for server in self.servers:
+            server.exchange.tell_digest()
+            server.exchange.ask_all()
+        await self._exchange_all()
+
+    async def _mend_forks(self) -> None:
+        """Two servers may have told two histories of one client id live.
+
+        Our clients find out by the digest; stock ones have what is true once their page is loaded again.
+        """
+        for client in self.clients:
+            if not client.is_ours:
+                await self._break(client)
+                client.begin_anew()
+        for _ in range(2):
+            await self._compare_all()
 
     async def _exchange_all(self) -> None:
         quiet = 0
@@ -271,11 +318,16 @@ class World:
                 quiet = 0 if line.up else quiet
                 self._receive(line, list(line.up))
                 line.up.clear()
-                self.server.exchange.flush()
+                line.server.exchange.flush()
                 self._pull(client)
                 quiet = 0 if line.down else quiet
                 await self._hear_all(client, line)
-            self.server.finish()
+            for server in self.servers:
+                await server.finish()
+            for server in self.servers:
+                while server.is_behind:
+                    quiet = 0
+                    await self._follow(server, len(self.log.entries))
         raise AssertionError("the world does not come to rest")
 
     async def _hear_all(self, client: Client, line: Line) -> None:
@@ -296,11 +348,11 @@ class World:
     def texts(self) -> dict[str, str]:
         """Everybody's text; that of the log alone is read without any snapshot."""
         replayed = Replica(1)
-        replayed.load([entry.payload for entry in self.server.log.entries])
+        replayed.load([entry.payload for entry in self.log.entries])
         return {
-            "server": self.server.exchange.intake.replica.text,
-            "committed": str(self.server.exchange.intake.text),
             "replayed": replayed.text,
+            **{f"server {at}": server.exchange.intake.replica.text for at, server in enumerate(self.servers)},
+            **{f"committed {at}": str(server.exchange.intake.text) for at, server in enumerate(self.servers)},
             **{f"viewer {index}": viewer.text for index, viewer in enumerate(self.viewers)},
             **{f"client {index}": str(client.text) for index, client in enumerate(self.clients)},
         }

@@ -74,5 +74,6 @@ def commit(exchange: Exchange) -> int:
     """Make durable all that is accepted; gives how many entries that were."""
     exchange.flush()
     entries = sum(len(batch.entries) for batch in exchange.intake.take())
-    exchange.acknowledge(exchange.intake.committed(exchange.intake.seq + 1))
+    exchange.intake.committed()
+    exchange.acknowledge()
     return entries

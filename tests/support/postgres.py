@@ -22,9 +22,13 @@ TEMPLATE = "migrated"
 
 
 class PostgresServer:
-    """One cluster. The programs refuse to run as root, so root runs them as the package's user `postgres`."""
+    """One cluster. The programs refuse to run as root, so root runs them as the package's user `postgres`.
 
-    def __init__(self, programs: Path) -> None:
+    With a port it listens on that too, for clients that come through a proxy.
+    """
+
+    def __init__(self, programs: Path, port: int | None = None) -> None:
+        self.port = port
         self._programs = programs
         self._names = (f"test_{number}" for number in count(1))
         # The path of a UNIX socket has at most 107 bytes, which pytest's own folders nearly fill.
@@ -37,7 +41,8 @@ class PostgresServer:
         self._run("initdb", "-A", "trust", "-U", USER, "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
 
     def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=60"
+        listening = f"-c listen_addresses=127.0.0.1 -p {self.port}" if self.port else "-c listen_addresses="
+        options = f"-k {self.folder} {listening} -c fsync=off -c max_connections=60"
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
@@ -47,7 +52,12 @@ class PostgresServer:
         shutil.rmtree(self.folder)
 
     def url(self, name: str) -> str:
-        return f"postgresql+asyncpg://{USER}@/{name}?host={self.folder}"
+        port = f"&port={self.port}" if self.port else ""
+        return f"postgresql+asyncpg://{USER}@/{name}?host={self.folder}{port}"
+
+    def url_at(self, port: int, name: str) -> str:
+        """The same database by way of a port."""
+        return f"postgresql+asyncpg://{USER}@127.0.0.1:{port}/{name}"
 
     def new_database(self, template: str = TEMPLATE) -> str:
         """The URL of a new database, by default one with all tables."""
@@ -64,7 +74,9 @@ class PostgresServer:
         asyncio.run(self._execute(statement))
 
     async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(host=str(self.folder), user=USER, database="postgres")
+        connection = await asyncpg.connect(
+            host=str(self.folder), port=self.port or 5432, user=USER, database="postgres"
+        )
         try:
             await connection.execute(statement)
         finally:

@@ -101,7 +101,8 @@ class Target:
         batches = exchange.intake.take()
         self.log += [entry.payload for batch in batches for entry in batch.entries]
         if batches:
-            exchange.acknowledge(exchange.intake.committed(exchange.intake.seq + 1))
+            exchange.intake.committed()
+            exchange.acknowledge()
         if self.session.outbox.closing is not None or len(self.session.held) > 8:
             exchange.leave(self.session)
             self.session = self.enter()

@@ -58,6 +58,7 @@ def measure(wiring: Wiring) -> None:
         unsaved_bytes=wiring.unsaved.bytes,
         tasks=len(asyncio.all_tasks()),
         storage_trouble=wiring.registry.trouble is not None,
+        neighbours=wiring.registry.neighbours.count,
         loop_lag_seconds=wiring.watchdog.take_lag(),
     )
     if wiring.watchdog.free_bytes is not None:

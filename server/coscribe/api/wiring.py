@@ -28,6 +28,7 @@ from coscribe.services.access import AccessService
 from coscribe.services.documents import DocumentService
 from coscribe.services.identity import IdentityService
 from coscribe.services.links import LinkService
+from coscribe.services.news import News
 from coscribe.services.texts import TextService
 from coscribe.watchdog import Watchdog
 
@@ -56,6 +57,8 @@ class Wiring:
     metrics: Metrics
     watch: Watcher
     stop: asyncio.Event
+    # None where there are no other servers.
+    news: News | None
 
     def count_refusal(self, limit: str) -> None:
         """Tell that something was refused for a limit."""

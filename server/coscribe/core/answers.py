@@ -36,7 +36,7 @@ class Answers:
     def __init__(self, intake: Intake, awareness: Awareness) -> None:
         self._intake = intake
         self._awareness = awareness
-        # The frames that whoever has nothing is answered with, and the ticket up to which they are that.
+        # The frames that whoever has nothing is answered with, and the state of the document that they are.
         self._newest: tuple[int, list[bytes]] = (-1, [])
         self._cut: _Cut | None = None
 
@@ -46,7 +46,7 @@ class Answers:
             return  # it is as soon encoded as kept
         frames = self._keep(whole)
         if is_all:
-            self._newest = self._intake.tickets, frames
+            self._newest = self._intake.state, frames
 
     def step1(self) -> bytes:
         """Our question for what is not here."""
@@ -82,10 +82,10 @@ class Answers:
 
     def _all(self) -> list[bytes]:
         """The whole state, encoded once for all who join while nothing changes."""
-        ticket, frames = self._newest
-        if ticket != self._intake.tickets:
+        state, frames = self._newest
+        if state != self._intake.state:
             frames = self._continued() or self._anew()
-            self._newest = self._intake.tickets, frames
+            self._newest = self._intake.state, frames
         return frames
 
     def _continued(self) -> list[bytes] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -26,6 +26,9 @@ _NO_FIELDS = len(b"{}")
 _MAY_BE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{200}")
 # Enough for everyone who left a large room within a reconnect's time; older ones start again at their own clock.
 _MAX_DEPARTED = 4096
+
+# How the sessions of other servers are named here; no id of ours begins like that.
+ELSEWHERE = "@"
 
 # Twelve colours, each 3:1 or more on light and dark paper, chosen for the largest least distance as colour-blind eyes
 # see them; web/src/page/palette.ts and web/src/style/tokens.css have the same.
@@ -48,6 +51,16 @@ class _State:
     user: bytes = b""
 
 
+class Spoken(NamedTuple):
+    """A session's state as its client spoke it: the JSON of its fields, and nobody's with `null` where it left."""
+
+    client: int
+    clock: int
+    session_id: str
+    principal: Principal | None
+    state: str
+
+
 class Awareness:
     """The states of one room."""
 
@@ -56,6 +69,8 @@ class Awareness:
         self._by_session: dict[str, int] = {}
         self._departed: dict[int, int] = {}
         self._changed: dict[int, None] = {}
+        # What other servers are to be told, by client: whose session has changed. None where nobody asks.
+        self._news: dict[int, str] | None = None
 
     @property
     def is_dirty(self) -> bool:
@@ -89,7 +104,7 @@ class Awareness:
         told = old.sent if old is not None else self._departed.pop(entry.client, -1)
         self._states[entry.client] = _State(session_id, principal, entry.clock, max(told + 1, entry.clock), entry.state)
         self._by_session[session_id] = entry.client
-        self._changed[entry.client] = None
+        self._note(entry.client, session_id)
 
     def _renew(self, state: _State, entry: AwarenessEntry) -> None:
         left = entry.clock == state.heard and entry.state == "null" and state.raw != "null"
@@ -100,7 +115,7 @@ class Awareness:
         state.raw = entry.state
         state.fields = None
         state.own = b""
-        self._changed[entry.client] = None
+        self._note(entry.client, state.session_id)
 
     def put(self, session_id: str, client: int, principal: Principal, fields: dict[str, Any]) -> None:
         """Set a state that the server makes itself, for a writer over REST."""
@@ -110,7 +125,7 @@ class Awareness:
         clock = old.sent + 1 if old is not None else self._departed.pop(client, -1) + 1
         self._states[client] = _State(session_id, principal, clock, clock, "", fields)
         self._by_session[session_id] = client
-        self._changed[client] = None
+        self._note(client, session_id)
 
     def leave(self, session_id: str) -> None:
         """Forget a session's state."""
@@ -118,9 +133,42 @@ class Awareness:
         if client is None:
             return
         self._departed[client] = self._states.pop(client).sent + 1
-        self._changed[client] = None
+        self._note(client, session_id)
         while len(self._departed) > _MAX_DEPARTED:
             del self._departed[next(iter(self._departed))]
+
+    def _note(self, client: int, session_id: str) -> None:
+        self._changed[client] = None
+        if self._news is not None and not session_id.startswith(ELSEWHERE):
+            self._news[client] = session_id
+
+    def tell_elsewhere(self) -> None:
+        """Gather from now on what other servers are to be told."""
+        self._news = {}
+
+    def take_news(self) -> list[Spoken]:
+        """What has changed of sessions here since it was asked last."""
+        news, self._news = self._news, {}
+        return [self._spoken(client, session_id) for client, session_id in (news or {}).items()]
+
+    def here(self) -> list[Spoken]:
+        """The states of all sessions here."""
+        return [
+            self._spoken(client, state.session_id)
+            for client, state in self._states.items()
+            if not state.session_id.startswith(ELSEWHERE)
+        ]
+
+    def _spoken(self, client: int, session_id: str) -> Spoken:
+        state = self._states.get(client)
+        if state is None or state.session_id != session_id:
+            return Spoken(client, 0, session_id, None, "null")
+        raw = state.raw or to_json(state.fields).decode()
+        return Spoken(client, state.heard, session_id, state.principal, raw)
+
+    def elsewhere(self) -> list[str]:
+        """The sessions of other servers that have a state."""
+        return [session_id for session_id in self._by_session if session_id.startswith(ELSEWHERE)]
 
     def rename(self, principal: Principal) -> None:
         """Show a principal's new name and colour on all its states."""

@@ -16,8 +16,10 @@ from coscribe.core.answers import Answers
 from coscribe.core.audience import Audience
 from coscribe.core.awareness import Awareness
 from coscribe.core.express import Express
-from coscribe.core.intake import TURNED_AWAY, Accepted, Commit, Intake
+from coscribe.core.following import Commit
+from coscribe.core.intake import TURNED_AWAY, Accepted, Intake
 from coscribe.core.line_ends import line_ends
+from coscribe.core.others import Told, follow
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, caret_of
 from coscribe.core.recall import Recall
@@ -228,7 +230,7 @@ class Exchange:
 
     def settle(self, session: Session) -> None:
         """Ack what of a session's frames is settled."""
-        session.settle(self.intake.durable, self.intake.seq)
+        session.settle(self.intake.durable, self.intake.following.head)
         if not session.is_owed:
             self._owed.pop(session.id, None)
 
@@ -376,11 +378,22 @@ class Exchange:
             pass
         return item
 
-    def acknowledge(self, commits: Sequence[Commit]) -> None:
+    def follow(self, told: Sequence[Told]) -> list[Commit]:
+        """Take in what others have stored right behind the head; gives what became readable.
+
+        Raises EngineFailed where the replica cannot follow the log.
+        """
+        self.flush()
+        new, commits = follow(told, self.intake)
+        if new:
+            self._has_news = True
+            self.audience.deliver_together(new)
+        return commits
+
+    def acknowledge(self) -> None:
         """Tell every author what became durable."""
-        if commits:
-            for session in list(self._owed.values()):
-                self.settle(session)
+        for session in list(self._owed.values()):
+            self.settle(session)
 
     def drained(self, session: Session) -> None:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from coscribe.core.committed import CommittedText, Op
+from coscribe.core.committed import CommittedText
+from coscribe.core.following import Commit, Following
 from coscribe.core.pairs import check_cuts
 from coscribe.core.pieces import is_causal, turn
 from coscribe.core.replica import Delta, EngineFailed, Replica
@@ -21,9 +22,10 @@ from coscribe.core.splices import Splice
 from coscribe.core.strain import Strain
 from coscribe.core.tally import Tally
 from coscribe.core.units import utf8_length
+from coscribe.core.unsaved import Batch, Unsaved
 from coscribe.core.update import Scan, Span, scan
 from coscribe.errors import UpdateRefused
-from coscribe.model import SERVER, NewEntry, Principal
+from coscribe.model import SERVER, Entry, NewEntry, Principal
 
 # What an accepted keystroke takes until it is durable, beside its bytes (measured: 979 bytes for 12).
 ENTRY_OVERHEAD = 900
@@ -70,31 +72,6 @@ class Accepted(NamedTuple):
     is_live: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one turn put into the text. `ticket` counts the document's accepted updates up to its last entry."""
-
-    entries: tuple[NewEntry, ...]
-    authors: tuple[Principal, ...]
-    client_ids: tuple[tuple[int, str], ...]
-    delta: Delta
-    ticket: int
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One batch as it became durable: up to `seq`, by whom, and as operations on the committed text."""
-
-    seq: int
-    authors: tuple[Principal, ...]
-    ops: list[Op]
-
-    @property
-    def author(self) -> Principal | None:
-        """Who it is by, None when they were several."""
-        return self.authors[0] if len(self.authors) == 1 else None
-
-
 class Intake:
     """The writing side of one live document."""
 
@@ -102,12 +79,12 @@ class Intake:
         self, replica: Replica, *, seq: int, owners: dict[int, str], limits: Limits, now: Callable[[], datetime]
     ) -> None:
         self.replica = replica
-        self.seq = seq
-        self.text = CommittedText(replica.text)
+        self.following = Following(replica.text, seq)
         self.tickets = 0
+        # Entries of others that were applied.
+        self._followed = 0
         # Letters that went into an update which has a ticket already; so many of them are weighed.
         self._extended = self._weighed = 0
-        self.durable = 0
         self.unsaved_bytes = 0
         self._held_bytes = 0
         self.fragments = replica.loaded_bytes // _BYTES_A_FRAGMENT
@@ -121,14 +98,17 @@ class Intake:
         self.foreign: dict[int, Span] = {}
         self._accepted: list[Accepted] = []
         self._shelf = Shelf[Accepted]()
-        self._pending: list[Batch] = []
-        self._in_flight: list[Batch] = []
-        # Where the pieces of one large update begin among what is pending; they are committed together.
-        self._open_at: int | None = None
+        self._unsaved = Unsaved()
 
     def owner(self, client: int) -> str | None:
         """The principal that a CRDT client id is bound to (rule D10)."""
         return self._owners.get(client)
+
+    def learn_owners(self, owners: Mapping[int, str]) -> None:
+        """Take in to whom the log has bound client ids. Raises EngineFailed where it was somebody else here."""
+        for client, principal_id in owners.items():
+            if self._owners.setdefault(client, principal_id) != principal_id:
+                raise EngineFailed("a client id was bound to somebody else before")
 
     def _own(self, client: int, principal_id: str) -> None:
         if client not in self._owners:
@@ -218,6 +198,15 @@ class Intake:
         self._count(item, fragments)
         self._accepted.append(item)
 
+    def admit_stored(self, entry: Entry, found: Scan, author: Principal) -> Accepted:
+        """Admit an entry that another server has stored; it is to be applied at once."""
+        self.note_foreign(entry.principal_id, found)
+        self.replica.pairs.note(found)
+        self.replica.admit(found)
+        self.fragments += found.things
+        self._followed += 1
+        return Accepted(entry.payload, found, author, entry.session_id, is_live=False)
+
     def waiting(self, ticket: int) -> Accepted:
         """The update that was admitted with a ticket above `sealed`, and so is not applied yet."""
         return self._accepted[ticket - self.sealed - 1]
@@ -234,10 +223,14 @@ class Intake:
         if item.is_live:
             for client in self.news(item.scan):
                 self._own(client, item.author.id)
-            return
-        for span in item.scan.structs:
+        else:
+            self.note_foreign(item.author.id, item.scan)
+
+    def note_foreign(self, author_id: str, found: Scan) -> None:
+        """Note where somebody brings what is not his; `admit` follows."""
+        for span in found.structs:
             start = max(span.start, self.replica.clocks.get(span.client, 0))
-            if start < span.end and self._owners.get(span.client) != item.author.id:
+            if start < span.end and self._owners.get(span.client) != author_id:
                 known = self.foreign.get(span.client, Span(span.client, start, span.end))
                 self.foreign[span.client] = Span(span.client, min(known.start, start), max(known.end, span.end))
 
@@ -265,6 +258,11 @@ class Intake:
     def taken(self) -> int:
         """How many updates have come in."""
         return self.tickets + self._extended
+
+    @property
+    def state(self) -> int:
+        """A number that rises with every change of the document."""
+        return self.tickets + self._followed
 
     @property
     def sealed(self) -> int:
@@ -339,39 +337,51 @@ class Intake:
         now = self.now()
         entries = tuple([_new(NewEntry, (item.author.id, item.session_id, now, item.update)) for item in accepted])
         authors = tuple({item.author.id: item.author for item in accepted}.values())
-        self._pending.append(Batch(entries, authors, tuple(self._new_owners), delta, self.sealed))
+        self._unsaved.put(Batch(entries, authors, tuple(self._new_owners), delta, self.sealed))
         self._new_owners.clear()
 
     @property
+    def seq(self) -> int:
+        """What the committed text stands at."""
+        return self.following.seq
+
+    @property
+    def text(self) -> CommittedText:
+        """What is durable, as readers see it."""
+        return self.following.text
+
+    @property
+    def durable(self) -> int:
+        """The last ticket that may be called saved."""
+        return self.following.durable
+
+    @property
     def is_settled(self) -> bool:
-        """Whether everything that was accepted is durable."""
-        return self.durable == self.tickets
+        """Whether everything that was accepted is durable and in the committed text, which is then the live one."""
+        return self.following.ticket == self.tickets and not self.following.is_behind
 
     @property
     def is_taken(self) -> bool:
         """Whether the recorder has something that is not committed yet."""
-        return bool(self._in_flight)
+        return self._unsaved.is_taken
 
     @property
     def has_pending(self) -> bool:
         """Whether the recorder has something to take."""
-        return bool(self._pending) and self._open_at != 0
+        return self._unsaved.has_pending
 
     def open(self) -> None:
         """Keep back from the recorder what is applied from now on: the pieces of an update are saved all or none."""
-        self._open_at = len(self._pending)
+        self._unsaved.open()
 
     def shut(self) -> None:
         """Give it to the recorder."""
-        self._open_at = None
+        self._unsaved.shut()
 
     def withdraw(self) -> None:
         """Drop what was applied since `open`: the engine that applied it is not to be used again."""
-        if self._open_at is not None:
-            for batch in self._pending[self._open_at :]:
-                self._hold([entry.payload for entry in batch.entries], -1)
-            del self._pending[self._open_at :]
-            self._open_at = None
+        for batch in self._unsaved.withdraw():
+            self._hold([entry.payload for entry in batch.entries], -1)
 
     def close(self) -> None:
         """Drop what is accepted and not applied: the room is over, and nobody will apply it."""
@@ -382,26 +392,22 @@ class Intake:
         """Drop what is not durable: its document is gone."""
         self._hold_bytes(-self.unsaved_bytes, -self._held_bytes)
         self._accepted.clear()
-        self._pending.clear()
-        self._in_flight.clear()
+        self._unsaved.clear()
 
     def take(self) -> list[Batch]:
         """Hand what is pending to the recorder; the same batches again until `committed` says that they are durable."""
-        if not self._in_flight:
-            ready = len(self._pending) if self._open_at is None else self._open_at
-            self._in_flight, self._pending = self._pending[:ready], self._pending[ready:]
-            self._open_at = None if self._open_at is None else 0
-        return self._in_flight
+        return self._unsaved.take()
 
-    def committed(self, first_seq: int) -> list[Commit]:
-        """Follow the commit of what `take` gave last."""
-        commits = []
-        seq = first_seq - 1
-        for batch in self._in_flight:
-            seq += len(batch.entries)
-            self.durable = batch.ticket
+    def is_own(self, entry: Entry) -> bool:
+        """Whether an entry of the log begins what `take` gave last: the answer to its commit was lost."""
+        return self._unsaved.begins_with(entry)
+
+    def committed(self) -> list[Commit]:
+        """Follow the commit of what `take` gave last; gives what became readable. Raises EngineFailed.
+
+        It stands right behind the head: nothing is appended to a log of which more is not known.
+        """
+        batches = self._unsaved.stored()
+        for batch in batches:
             self._hold([entry.payload for entry in batch.entries], -1)
-            commits.append(Commit(seq, batch.authors, self.text.apply(batch.delta)))
-        self._in_flight = []
-        self.seq = seq
-        return commits
+        return self.following.own(batches)

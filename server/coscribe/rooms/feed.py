@@ -171,17 +171,9 @@ class Feed:
         return events
 
     def publish_text(self, change: TextChange) -> None:
-        """Tell a commit.
-
-        One whose first answer was lost stands in the log twice, and is the text from the end of its first copy on. A
-        reader could stop between two of its events, where the log has another text: all of them resume from the log.
-        """
-        is_read = bool(self.readers) or time.monotonic() - self._read_at < _KEPT_FOR_S
-        if change.before != self._seq:
-            self.close()
-            is_read = False
+        """Tell a commit."""
         self._seq = change.seq
-        if is_read:
+        if self.readers or time.monotonic() - self._read_at < _KEPT_FOR_S:
             self._keep(change)
         elif self._recent:
             self._recent.clear()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from coscribe.model import Activity
+
+_REMEMBERED = 4096
 
 
 class ActivityHub:
@@ -13,11 +16,27 @@ class ActivityHub:
     def __init__(self) -> None:
         self._last = 0
         self._rung = asyncio.Event()
+        # The newest that were announced: they are read again where other servers store some, too.
+        self._told: dict[int, None] = {}
+        # Hears the id of what was stored here.
+        self.stored: Callable[[int], None] = lambda _: None
+
+    def store(self, activity: Activity) -> None:
+        """Announce an activity that was stored here."""
+        self.publish(activity)
+        self.stored(activity.id)
 
     def publish(self, activity: Activity) -> None:
         """Announce a stored activity."""
+        self._told[activity.id] = None
+        if len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
         self._last = max(self._last, activity.id)
         self._ring()
+
+    def has_told(self, activity: Activity) -> bool:
+        """Whether it was announced here a short while ago."""
+        return activity.id in self._told
 
     def _ring(self) -> None:
         rung, self._rung = self._rung, asyncio.Event()

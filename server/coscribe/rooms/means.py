@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coscribe.ports import UpdateLog
+from coscribe.ports import Principals, UpdateLog
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.turns import Turns
 from coscribe.rooms.workshop import Workshop
@@ -18,3 +18,4 @@ class Means:
     log: UpdateLog
     workshop: Workshop
     turns: Turns
+    principals: Principals

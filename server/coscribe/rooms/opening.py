@@ -10,8 +10,9 @@ from coscribe.core.exchange import Exchange
 from coscribe.core.intake import Accepted, Intake, Limits
 from coscribe.core.update import scan
 from coscribe.errors import Unavailable
-from coscribe.model import ANYONE, SERVER, Document, Place, Principal, PrincipalKind, new_id
-from coscribe.ports import Activities, Archive, Documents, Principals, UpdateLog
+from coscribe.model import Document, Place, new_id
+from coscribe.ports import Activities, Archive, Bus, Documents, Principals, UpdateLog
+from coscribe.rooms.authors import Authors
 from coscribe.rooms.compaction import Tail
 from coscribe.rooms.feed import Feed, Position, Sources
 from coscribe.rooms.history import Restored, restore
@@ -25,13 +26,18 @@ _KEYSTROKE_BYTES = 40
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The ports that rooms live on."""
+    """The ports that rooms live on.
+
+    `is_shared` says that other servers write the same log; `bus` rings them, and is None where that is left to chance.
+    """
 
     log: UpdateLog
     documents: Documents
     activities: Activities
     principals: Principals
     archive: Archive
+    is_shared: bool = False
+    bus: Bus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +106,10 @@ class Opener:
     async def _waiting(self, restored: Restored) -> list[Accepted]:
         """What builds on lost entries, ready to enter once a client brings those."""
         entries = restored.waiting
-        known = await self.storage.principals.many(sorted({entry.principal_id for entry in entries}))
-        known |= {principal.id: principal for principal in (SERVER, ANYONE)}
+        authors = Authors(self.storage.principals)
+        await authors.learn(entries)
         return [
-            Accepted(
-                entry.payload,
-                scan(entry.payload),
-                known.get(entry.principal_id) or Principal(entry.principal_id, PrincipalKind.GUEST, "Somebody", 0),
-                entry.session_id,
-                is_live=False,
-            )
+            Accepted(entry.payload, scan(entry.payload), authors.of(entry), entry.session_id, is_live=False)
             for entry in entries
         ]
 

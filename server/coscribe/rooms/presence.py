@@ -10,6 +10,7 @@ from coscribe.core.awareness import user_of
 from coscribe.core.exchange import Exchange
 from coscribe.core.update import Scan
 from coscribe.model import Principal, Role
+from coscribe.rooms.elsewhere import PeopleElsewhere
 from coscribe.rooms.feed import Feed
 from coscribe.rooms.history import new_client_id
 from coscribe.rooms.turns import Turns
@@ -32,8 +33,16 @@ _MAX_LINE = 2**31
 class Presence:
     """Turns awareness states into people."""
 
-    def __init__(self, exchange: Exchange, feed: Callable[[], Feed], changed: Callable[[], None], turns: Turns) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        feed: Callable[[], Feed],
+        changed: Callable[[], None],
+        turns: Turns,
+        elsewhere: PeopleElsewhere,
+    ) -> None:
         self._turns = turns
+        self._elsewhere = elsewhere
         self._exchange = exchange
         self._feed = feed
         self._changed = changed
@@ -48,6 +57,7 @@ class Presence:
 
     def _wait(self) -> None:
         """Let states gather for a moment; only the newest of each is told."""
+        self._elsewhere.go_out()
         self._exchange.presence_waits = True
         self._waiting = self._loop.call_later(max(_GATHER_S, _TICKS * self._turns.tick_s), self._go_on)
 
@@ -71,7 +81,7 @@ class Presence:
             "kind": principal.kind.value,
             "colour": principal.colour,
             "color": user_of(principal)["color"],
-            "role": (session.role if session is not None else Role.EDITOR).value,
+            "role": (session.role if session is not None else self._elsewhere.roles.get(session_id, Role.EDITOR)).value,
             "line": line if known else None,
             "state": "idle" if fields.get("state") == "idle" else "active",
         }
@@ -112,8 +122,9 @@ class Presence:
         if not self._exchange.sessions:
             return
         self._refreshes += 1
-        if len(self._exchange.sessions) > 1:  # who is alone knows his own
+        if len(self._exchange.sessions) > 1 or self._elsewhere.roles:  # who is alone knows his own
             self._exchange.awareness.refresh()
+        self._elsewhere.go_out(all_of_them=True)
         if self._refreshes % _ASK_EVERY == 0:
             self._exchange.ask_all()
         self._changed()

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended, Replaced, Unstored
+from coscribe.model import Append, Appended, Behind, Replaced, Unstored
 from coscribe.ports import UpdateLog
 
 # From one commit to the next, so that the first keystroke after a pause is committed at once, and of 250 a second that
@@ -33,7 +33,7 @@ _LAST_PAUSE_S = 30.0
 # itself unfit for one damaged document would take all others from their people.
 _MANY_UNSTORED = 2
 
-Answer = Appended | Replaced | Unstored | None
+Answer = Appended | Replaced | Behind | Unstored | None
 
 
 class Recordable(Protocol):
@@ -42,11 +42,16 @@ class Recordable(Protocol):
     document_id: str
 
     def take_append(self) -> Append | None:
-        """What is to be committed; the same again until `committed` was called."""
+        """What is to be committed; the same entries again until `committed` was called. None while it cannot be."""
         ...
 
     @property
     def has_more(self) -> bool:
+        """Whether there is something that is not committed."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
         """Whether `take_append` has something to give."""
         ...
 
@@ -60,6 +65,10 @@ class Recordable(Protocol):
 
     def replaced(self, generation: int) -> None:
         """The document has another generation: nothing of the append was stored."""
+        ...
+
+    def overtaken(self, seq: int) -> None:
+        """The log has come to this seq by others: nothing was stored, and the room submits again once it knows that."""
         ...
 
     def delayed(self, reason: str) -> None:
@@ -126,6 +135,10 @@ class Recorder:
         self._waiting[room.document_id] = room
         self._wake.set()
 
+    def look(self) -> None:
+        """Note that a room which waits may have nothing to commit any more."""
+        self._wake.set()
+
     async def settled(self, document_id: str) -> None:
         """Wait until nothing of a document is waiting, or it alone cannot be stored."""
         async with self._committed:
@@ -179,7 +192,7 @@ class Recorder:
     def _forget_if_done(self, room: Recordable) -> None:
         if not room.has_more:
             self._waiting.pop(room.document_id, None)
-        elif room.document_id not in self._resting:
+        elif room.document_id not in self._resting and room.is_ready:
             self._wake.set()
 
     async def _commit(self, taken: list[tuple[Recordable, Append]]) -> None:
@@ -235,6 +248,8 @@ class Recorder:
                     room.lost()
                 case Replaced(generation):
                     room.replaced(generation)
+                case Behind(seq):
+                    room.overtaken(seq)
                 case Appended():
                     room.committed(answer)
         except Exception as error:  # noqa: BLE001 - the others are still to be told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -12,7 +12,9 @@ from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Document, Place
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.lookout import Lookout
 from coscribe.rooms.means import Means
+from coscribe.rooms.neighbours import Neighbours
 from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.room import Owner, Room
@@ -90,9 +92,13 @@ class Registry:
         self.let_go = 0
         # How often a document was taken from everybody.
         self.drops = 0
-        means = Means(self._recorder, storage.log, self._workshop, self.turns)
+        means = Means(self._recorder, storage.log, self._workshop, self.turns, storage.principals)
+        # The other servers, as far as they are heard.
+        self.neighbours = Neighbours(storage.bus, self, lambda reason: self._watch("bus_refused", reason=reason))
+        hub.stored = self.neighbours.happened
+        self._lookout = Lookout(storage.log, lambda: self.rooms) if storage.is_shared else None
         self._titles = Titles(storage.documents, self.live, self._title_failed)
-        owner = Owner(self._failed, self._forget, self._titles.follow, self._saved, hub.publish)
+        owner = Owner(self._failed, self._forget, self._titles.follow, self._saved, hub.store)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
         # Opens a document that is none. Raises Unavailable.
         self.rehearse = self._opener.rehearse
@@ -102,11 +108,16 @@ class Registry:
         self._recorder.start()
         self._compactor.start()
         self._titles.start()
+        if self._lookout is not None:
+            self._lookout.start()
+        self.neighbours.start()
 
     async def close(self) -> None:
         """End every session (1012: come back), commit what was accepted, stop."""
         self._closing = True
         self._hub.close()
+        if self._lookout is not None:
+            await self._lookout.close()
         for loading in tuple(self._loading.values()):
             loading.cancel()
         rooms = self.rooms
@@ -117,12 +128,13 @@ class Registry:
             self._watch("stopped_unsaved", documents=left)
         for room in rooms:
             room.close(1012, "The server is restarting.")
+        await self.neighbours.close()
         await self._workshop.close()
         await self._compactor.close()
         await self._titles.close()
 
     @property
-    def rooms(self) -> Collection[Room]:
+    def rooms(self) -> Sequence[Room]:
         """Every live room."""
         return [held.room for held in self._held.values()]
 
@@ -146,7 +158,10 @@ class Registry:
             self.release(held)
 
     async def acquire(self, document: Document) -> Held:
-        """Open a document's room, or find it, and keep it until `release`. Raises Unavailable."""
+        """Open a document's room, or find it, and keep it until `release`. Raises Unavailable.
+
+        It is up with the document as it was read: whoever was answered by another server a moment ago finds his work.
+        """
         held = await self._open(document)
         while self._held.get(document.id) is not held:  # it ended before its first holder came to run
             held = await self._open(document)
@@ -154,6 +169,11 @@ class Registry:
         if held.expiry is not None:
             held.expiry.cancel()
             held.expiry = None
+        try:
+            await held.room.caught_up(document.seq)
+        except BaseException:  # who asked may be cancelled meanwhile
+            self.release(held)
+            raise
         return held
 
     def release(self, held: Held) -> None:
@@ -186,6 +206,7 @@ class Registry:
         opened = await self._opener.open(document.id, careful=document.id in self._suspects)
         held = Held(opened.room, opened.tail)
         self._held[document.id] = held
+        self.neighbours.opened(opened.room)
         # Not left to the callback: whoever waits and finds the room gone again would wait for this without end.
         self._loading.pop(document.id, None)
         # Whoever asked for it may be gone by now; the first to hold it stops the clock.
@@ -246,6 +267,7 @@ class Registry:
 
     def _let_go(self, held: Held) -> None:
         del self._held[held.room.document_id]
+        self.neighbours.closed(held.room)
         self.let_go += 1
         if held.expiry is not None:
             held.expiry.cancel()
@@ -253,10 +275,11 @@ class Registry:
 
     def _saved(self, room: Room, saved: Saved) -> None:
         self._measure(saved)
+        self.neighbours.stored(room, saved)
         self._tell_resumed()
         held = self._held.get(room.document_id)
         if held is not None and held.room is room:
-            held.tail.add(room.seq - saved.before, saved.payload_bytes)
+            held.tail.add(saved.count, saved.payload_bytes)
             self._compactor.consider(Place(room.document_id, room.generation), room.seq, held.tail)
 
     def _recording_failed(self, error: Exception) -> None:

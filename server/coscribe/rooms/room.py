@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from coscribe.core.exchange import Exchange, Plan
-from coscribe.core.intake import Accepted, Commit
+from coscribe.core.following import Commit
+from coscribe.core.intake import Accepted
 from coscribe.core.replica import EngineFailed
 from coscribe.core.session import Session
 from coscribe.core.strain import TURN_S
 from coscribe.errors import Malformed, Unavailable
-from coscribe.model import Activity, ActivityKind, Place, Principal, Role
+from coscribe.model import Activity, ActivityKind, Entry, Principal, Role
 from coscribe.rooms.asking import Asking
+from coscribe.rooms.elsewhere import PeopleElsewhere
 from coscribe.rooms.feed import Feed, TextChange
 from coscribe.rooms.means import Means
-from coscribe.rooms.past import Past
 from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
-from coscribe.rooms.saving import Listener, Saved, Saving
+from coscribe.rooms.saving import Saved
+from coscribe.rooms.standing import Standing, Told
 from coscribe.rooms.turns import Turn
 from coscribe.rooms.weighing import Host, Weighing
 from coscribe.rooms.writers import Door, Writers, Written, light
@@ -55,20 +57,20 @@ class Room:
         self.damage: str | None = None
         self.feed: Feed
         self._exchange = exchange
-        self._recorder = means.recorder
-        self._past = Past(means.log, Place(document_id, self.generation), exchange.intake)
         self._owner = owner
-        self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns)
+        self.elsewhere = PeopleElsewhere(document_id, exchange, self._soon)
+        self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns, self.elsewhere)
         self._turns = means.turns
         self._turn = Turn(means.turns, self._take_turn)
         self._strain = exchange.intake.strain
         self._asking = Asking(exchange)
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
-        listener = Listener(self._on_saved, self._on_delayed, self._on_lost, self.replaced, self.fail)
-        self._saving = Saving(document_id, self.generation, exchange.intake, listener)
         host = Host(lambda: self._life.is_open, self._changed, self.fail)
         self._weighing = Weighing(exchange, means.workshop, host)
-        self._writers = Writers(exchange, self._saving, self._weighing, Door(host.is_open, self._wrote, self.fail))
+        told = Told(self._on_saved, self._followed, self._on_delayed, self.lost, self.replaced, self.fail)
+        self._standing = Standing(document_id, exchange, means, self._life, told)
+        door = Door(host.is_open, self._wrote, self.fail)
+        self._writers = Writers(exchange, self._standing.saving, self._weighing, door)
 
     def open(self, feed: Feed) -> None:
         """Begin to live, with the feed that its readers follow."""
@@ -84,7 +86,7 @@ class Room:
 
     @property
     def seq(self) -> int:
-        """The committed head."""
+        """What the committed text stands at."""
         return self._exchange.intake.seq
 
     @property
@@ -101,18 +103,26 @@ class Room:
         """Whether everything that was accepted is durable."""
         return self._exchange.intake.is_settled
 
+    def heard(self, seq: int, entries: Sequence[Entry] = ()) -> None:
+        """The log has come to this seq at least; `entries` are its last ones, where they are known."""
+        self._standing.follower.heard(seq, entries)
+
+    async def caught_up(self, seq: int) -> None:
+        """Wait until the committed text has come to a seq that is in the log. Raises Unavailable."""
+        if self.seq < seq:
+            await self._standing.follower.caught_up(seq)
+
     async def encoded_state(self) -> tuple[int, bytes]:
-        """Everything committed as one Yjs v1 update, and its seq."""
-        await self._saving.durable()
+        """Everything committed as one Yjs v1 update, and its seq. Raises Unavailable."""
         try:
-            return await self._past.state()
+            return await self._standing.state()
         except EngineFailed as error:
             self.fail()
             raise Unavailable("The document is opened again.") from error
 
     async def text_at(self, seq: int) -> str:
         """The text as it stood at a past position. Raises PositionGone where it cannot be told exactly any more."""
-        return await self._past.text_at(seq)
+        return await self._standing.past.text_at(seq)
 
     # Sessions
 
@@ -204,7 +214,7 @@ class Room:
         if self._exchange.is_dirty:
             self._soon()
         self._weighing.start()
-        self._submit()
+        self._standing.submit()
         self._asking.watch()
 
     def weighs(self, session_id: str) -> bool:
@@ -285,7 +295,7 @@ class Room:
         self, author: Principal, base: int, plan: Plan, *, weight: Callable[[int], int] = light
     ) -> Written:
         """Change the text as it stood at `base`, merged with what came since."""
-        return await self._writers.edit_on(await self._past.replica_at(base), author, plan, weight=weight)
+        return await self._writers.edit_on(await self._standing.past.replica_at(base), author, plan, weight=weight)
 
     def _wrote(self, author: Principal, item: Accepted | None) -> None:
         if item is not None and (self.sessions or self.feed.readers):
@@ -331,7 +341,7 @@ class Room:
         except EngineFailed:
             self.fail()
         self._weighing.start()
-        self._submit()
+        self._standing.submit()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -341,28 +351,26 @@ class Room:
         except EngineFailed:
             self.fail()
 
-    def _submit(self) -> None:
-        if self._exchange.intake.has_pending:
-            self._recorder.submit(self._saving)
-
     # Saving
 
     def _on_saved(self, saved: Saved) -> None:
         """Acks, the feed and the owner follow a commit."""
         self._recovered()
-        self._exchange.acknowledge(saved.commits)
+        self._followed(saved.commits)
         self._exchange.ask_again()
-        self._publish(saved.before, saved.commits)
         for activity in saved.activities:
             self.feed.publish_activity(activity)
             self._owner.activity(activity)
         self._owner.saved(self, saved)
-        self._quiet.watch()
 
-    def _publish(self, before: int, commits: list[Commit]) -> None:
+    def _followed(self, commits: Sequence[Commit]) -> None:
+        """The log is known further than before."""
+        self._exchange.acknowledge()
         for commit in commits:
-            self.feed.publish_text(TextChange(before, commit.seq, commit.author, commit.ops))
-            before = commit.seq
+            self.feed.publish_text(TextChange(commit.before, commit.seq, commit.author, commit.ops))
+        self._quiet.watch()
+        if self._exchange.is_dirty:
+            self._soon()
 
     def _on_delayed(self, reason: str) -> None:
         """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
@@ -384,8 +392,8 @@ class Room:
         self.close(4409, reason)
         self._owner.gone(self)
 
-    def _on_lost(self) -> None:
-        """The document was purged while this was on its way."""
+    def lost(self) -> None:
+        """The document was removed for good."""
         self.close(4404, "This document doesn't exist any more.")
         self._owner.gone(self)
 
@@ -418,13 +426,14 @@ class Room:
         self._presence.stop()
         self.end_sessions(code, reason)
         self._exchange.intake.close()
-        self._submit()
         self._quiet.stop()
         self._asking.stop()
-        self._saving.give_up(reason)
+        self._standing.close(reason)
 
     def _rested(self) -> None:
         """Nothing came for a second: digests are compared."""
+        if self.is_settled:
+            self._exchange.intake.following.rejoin()
         if self.sessions and self.is_settled:
             with self._failing():
                 self._exchange.tell_digest()

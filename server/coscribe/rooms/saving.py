@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from coscribe.core.intake import Batch, Commit, Intake
+from coscribe.core.following import Commit
+from coscribe.core.intake import Intake
+from coscribe.core.unsaved import Batch
 from coscribe.errors import Unavailable
-from coscribe.model import Activity, ActivityKind, Append, Appended, NewActivity, Principal
+from coscribe.model import Activity, ActivityKind, Append, Appended, Entry, NewActivity, Principal
 
 # A new "edited" in the activity list after so long without one of the same author.
 _EDITED_EVERY = timedelta(minutes=10)
@@ -19,13 +21,24 @@ _DURABLE_WITHIN_S = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What one commit made durable: from `before`, how many bytes of updates, how long the first of them waited."""
+    """What one commit stored from the seq `first` on, what became readable, and how long its first entry waited."""
 
-    before: int
+    first: int
+    batches: Sequence[Batch]
     commits: list[Commit]
     activities: tuple[Activity, ...]
     payload_bytes: int
     waited_s: float
+
+    @property
+    def count(self) -> int:
+        """How many entries."""
+        return sum(len(batch.entries) for batch in self.batches)
+
+    def entries(self) -> list[Entry]:
+        """The entries as they stand in the log."""
+        new = [entry for batch in self.batches for entry in batch.entries]
+        return [Entry(seq, *entry) for seq, entry in enumerate(new, self.first)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class Listener:
     """Whom the state of saving concerns."""
 
     saved: Callable[[Saved], None]
+    overtaken: Callable[[int], None]
     delayed: Callable[[str], None]
     lost: Callable[[], None]
     replaced: Callable[[int], None]
@@ -47,6 +61,10 @@ class Saving:
         self._generation = generation
         self._intake = intake
         self._listener = listener
+        # Where the log has come to by others; nothing is appended before that is known here.
+        self._upto = 0
+        # Whether the recorder has an append of ours that it was not answered yet.
+        self.is_under_way = False
         self._edited_at: dict[str, datetime] = {}
         self._waiters: list[tuple[int, asyncio.Future[int]]] = []
 
@@ -63,7 +81,13 @@ class Saving:
             raise Unavailable("The change is accepted but not saved yet; the database does not answer.") from None
 
     def give_up(self, reason: str) -> None:
-        """Tell those who wait that the room ended before."""
+        """The room ends: tell those who wait.
+
+        What was overtaken stays with its clients, who were never told that it is saved: nobody is left to read what it
+        would have to stand behind.
+        """
+        if self.has_more and not self.is_ready:
+            self._intake.abandon()
         for _, done in self._waiters:
             if not done.done():
                 done.set_exception(Unavailable(reason))
@@ -71,20 +95,27 @@ class Saving:
 
     @property
     def has_more(self) -> bool:
-        """Whether there is something to be committed."""
+        """Whether there is something that is not committed."""
         return self._intake.is_taken or self._intake.has_pending
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to be committed, and all of the log is known that it is to stand behind."""
+        return self.has_more and self._intake.following.head >= self._upto
+
     def take_append(self) -> Append | None:
-        """What is to be committed; the same entries until `committed` or `lost`."""
-        batches = self._intake.take()
-        if not batches:
+        """What is to be committed; the same entries until `committed` or `lost`. None while it cannot be."""
+        if not self.is_ready:
             return None
+        batches = self._intake.take()
+        self.is_under_way = True
         return Append(
             self.document_id,
             self._generation,
             tuple(entry for batch in batches for entry in batch.entries),
             tuple(pair for batch in batches for pair in batch.client_ids),
             tuple(self._edited(author) for author in self._due_authors(batches)),
+            after=self._intake.following.head,
         )
 
     def _due_authors(self, batches: list[Batch]) -> list[Principal]:
@@ -98,24 +129,41 @@ class Saving:
 
     def committed(self, appended: Appended) -> None:
         """The append is durable: move seq and text, then tell."""
-        # Not the seq of the last commit where that one's answer was lost: the log then holds these entries twice.
-        before, unsaved = appended.first_seq - 1, self._intake.unsaved_bytes
-        waited_s = self._waited_s()
-        commits = self._intake.committed(appended.first_seq)
+        self.is_under_way = False
         for activity in appended.activities:
             self._edited_at[activity.principal_id] = activity.at
-        payload_bytes = unsaved - self._intake.unsaved_bytes
-        self._listener.saved(Saved(before, commits, appended.activities, payload_bytes, waited_s))
-        self._wake()
+        self._follow(appended.activities)
+
+    def found(self) -> None:
+        """The append stands in the log, though the answer to its commit was lost."""
+        for author in self._due_authors(self._intake.take()):
+            self._edited_at[author.id] = datetime.now(UTC)
+        self._follow(())
+
+    def _follow(self, activities: tuple[Activity, ...]) -> None:
+        intake = self._intake
+        unsaved, waited_s = intake.unsaved_bytes, self._waited_s()
+        first, batches = intake.following.head + 1, intake.take()
+        commits = intake.committed()
+        payload_bytes = unsaved - intake.unsaved_bytes
+        self._listener.saved(Saved(first, batches, commits, activities, payload_bytes, waited_s))
+        self.wake()
+
+    def overtaken(self, seq: int) -> None:
+        """Others have stored something: it is to be read before this can stand behind it."""
+        self.is_under_way = False
+        self._upto = seq
+        self._listener.overtaken(seq)
 
     def _waited_s(self) -> float:
         """Since the first entry of the append came; 0 where the clock was set back meanwhile."""
         batches = self._intake.take()
         return max(0.0, (datetime.now(UTC) - batches[0].entries[0].at).total_seconds()) if batches else 0.0
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let those go whose writing can be read now."""
         for ticket, done in self._waiters:
-            if ticket <= self._intake.durable and not done.done():
+            if ticket <= self._intake.following.ticket and not done.done():
                 done.set_result(self._intake.seq)
         self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
 
@@ -125,15 +173,18 @@ class Saving:
 
     def lost(self) -> None:
         """The document is gone from storage: nothing of this can be saved."""
+        self.is_under_way = False
         self._intake.abandon()
         self._listener.lost()
 
     def replaced(self, generation: int) -> None:
         """The document was replaced: nothing of this may be mixed into the other generation."""
+        self.is_under_way = False
         self._intake.abandon()
         self._listener.replaced(generation)
 
     def spoiled(self) -> None:
         """What was committed could not be followed; what was not is still with the clients, unacked."""
+        self.is_under_way = False
         self._intake.abandon()
         self._listener.spoiled()

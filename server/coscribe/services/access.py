@@ -145,12 +145,13 @@ class AccessService:
             if stop.is_set():
                 return
             together = rooms[start : start + _TOGETHER]
-            answers = await asyncio.gather(*map(self._inspect, together), return_exceptions=True)
+            answers = await asyncio.gather(*map(self.inspect, together), return_exceptions=True)
             failures += [answer for answer in answers if isinstance(answer, Exception)]
         if failures:
             raise ExceptionGroup("Access to some documents could not be looked at.", failures)
 
-    async def _inspect(self, room: Room) -> None:
+    async def inspect(self, room: Room) -> None:
+        """Look at who may be in a room as the database has it now."""
         document = await self._documents.get(room.document_id)
         if document is None or document.trashed_at is not None:
             # Somebody came in while it went to the trash.

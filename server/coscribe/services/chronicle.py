@@ -51,4 +51,4 @@ class Chronicle:
         room = self._registry.live(activity.document_id)
         if room is not None:
             room.announce(activity)
-        self._hub.publish(activity)
+        self._hub.store(activity)

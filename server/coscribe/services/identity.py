@@ -107,4 +107,5 @@ class IdentityService:
             raise Unauthenticated("This visitor is no longer known.")
         for room in tuple(self._registry.rooms):
             room.rename(changed)
+        self._registry.neighbours.renamed(changed)
         return changed

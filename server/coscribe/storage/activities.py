@@ -44,6 +44,12 @@ class SqlActivities:
         async with self._database.read() as connection:
             return [_activity(row) for row in await connection.execute(query)]
 
+    async def since(self, after: int, *, limit: int) -> list[Activity]:
+        """Activities of all documents with id > after, in order of id."""
+        query = select(activity).where(activity.c.id > after).order_by(activity.c.id).limit(limit)
+        async with self._database.read() as connection:
+            return [_activity(row) for row in await connection.execute(query)]
+
     async def of_principal(self, principal_id: str, *, after: int, limit: int = 256) -> list[Activity]:
         """Activities with id > after of the documents the principal may read, in order of id.
 

@@ -6,26 +6,21 @@ It is computed here from where the documents stand; only the statements around i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
 from coscribe.errors import Unavailable
-from coscribe.model import Activity, Append, Appended, Entry, Place, Replaced
+from coscribe.model import Activity, Append, Appended, Behind, Entry, Head, Place, Replaced
 from coscribe.storage.activities import PlacedActivity
 from coscribe.storage.checksums import entry_checksum, entry_checksums
 from coscribe.storage.columns import Columns
 
 
-class Head(NamedTuple):
-    """Where a document stands, read under the lock of its row."""
-
-    generation: int
-    seq: int
-
-
 class Storing:
-    """A batch on documents that stand where `heads` says; those that are gone or of another generation take nothing."""
+    """A batch on documents that stand where `heads` says.
+
+    Those that are gone, of another generation, or further than an append was made for, take nothing.
+    """
 
     def __init__(self, batch: Sequence[Append], heads: Mapping[str, Head]) -> None:
         self._batch = batch
@@ -34,7 +29,7 @@ class Storing:
         self._placed = [
             (append, head.seq + len(append.entries))
             for append in batch
-            if (head := heads.get(append.document_id)) is not None and head.generation == append.generation
+            if (head := heads.get(append.document_id)) is not None and _is_for(append, head)
         ]
 
     def documents(self) -> Columns:
@@ -81,15 +76,23 @@ class Storing:
         """The activities, in the order of the batch."""
         return [(append.document_id, seq, item) for append, seq in self._placed for item in append.activities]
 
-    def answers(self, told: Sequence[Activity]) -> list[Appended | Replaced | None]:
+    def answers(self, told: Sequence[Activity]) -> list[Appended | Replaced | Behind | None]:
         """What is answered, in the order of the batch, once all is stored; `told` are the activities as stored."""
-        answers: dict[str, Appended | Replaced] = {of: Replaced(head.generation) for of, head in self._heads.items()}
+        answers: dict[str, Appended | Replaced | Behind] = {
+            append.document_id: Behind(head.seq) if head.generation == append.generation else Replaced(head.generation)
+            for append in self._batch
+            if (head := self._heads.get(append.document_id)) is not None
+        }
         taken = 0
         for append, seq in self._placed:
             of_this = tuple(told[taken : taken + len(append.activities)])
             taken += len(append.activities)
             answers[append.document_id] = Appended(seq - len(append.entries) + 1, of_this)
         return [answers.get(append.document_id) for append in self._batch]
+
+
+def _is_for(append: Append, head: Head) -> bool:
+    return head.generation == append.generation and append.after in (None, head.seq)
 
 
 def _place(append: Append) -> Place:

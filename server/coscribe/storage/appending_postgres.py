@@ -8,9 +8,9 @@ from sqlalchemy import Executable, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from coscribe.model import Append, Appended, Replaced
+from coscribe.model import Append, Appended, Behind, Head, Replaced
 from coscribe.storage.activities import insert_activities
-from coscribe.storage.appending import Head, Storing
+from coscribe.storage.appending import Storing
 from coscribe.storage.columns import Columns, rows_of
 from coscribe.storage.tables import client_ids, documents, updates
 
@@ -20,7 +20,7 @@ _RAISE = (
 )
 
 
-async def append_in(connection: AsyncConnection, batch: Sequence[Append]) -> list[Appended | Replaced | None]:
+async def append_in(connection: AsyncConnection, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | None]:
     """Store a batch; see the port UpdateLog."""
     storing = Storing(batch, await _locked(connection, batch))
     raised = storing.documents()

@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from coscribe.model import Activity, Append, Appended, Replaced
+from coscribe.model import Activity, Append, Appended, Behind, Head, Replaced
 from coscribe.storage.activities import PlacedActivity, activity_columns, with_ids
-from coscribe.storage.appending import Head, Storing
+from coscribe.storage.appending import Storing
 from coscribe.storage.columns import Columns, insert_columns, kept
 from coscribe.storage.tables import activity, client_ids, documents, updates
 
@@ -24,7 +24,7 @@ _RAISE = """
 """
 
 
-def append_here(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[Appended | Replaced | None]:
+def append_here(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | None]:
     """Store a batch in the caller's transaction, which is itself the lock; see the port UpdateLog."""
     storing = Storing(batch, _heads(connection, batch))
     _raise_heads(connection, storing.documents())

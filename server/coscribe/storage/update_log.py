@@ -13,7 +13,19 @@ from sqlalchemy import Row, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import PositionGone, cause_of
-from coscribe.model import Append, Appended, Damage, Entry, Place, Replaced, RowKind, Snapshot, Unstored
+from coscribe.model import (
+    Append,
+    Appended,
+    Behind,
+    Damage,
+    Entry,
+    Head,
+    Place,
+    Replaced,
+    RowKind,
+    Snapshot,
+    Unstored,
+)
 from coscribe.storage.appending import is_of_rows
 from coscribe.storage.appending_postgres import append_in
 from coscribe.storage.appending_sqlite import append_here
@@ -64,7 +76,7 @@ class SqlUpdateLog:
         self._database = database
         self._quarantine = quarantine or Quarantine(database, lambda _: None)
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
+    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
         """Commit all of `batch` in one durable transaction, allot seqs under each document's row (rule D1).
 
         `first_seq` is the document's seq before the append plus one, also when there are no entries: then
@@ -73,9 +85,8 @@ class SqlUpdateLog:
         A document whose rows cannot be stored is answered with Unstored, and all others are committed one by one.
 
         Raises Unavailable when the commit failed, and also when its answer was lost: then the batch may be in
-        the log. Appending it again is right in both cases. Entries that are there twice have two seqs without
-        a gap and say the same to the CRDT, client ids keep their first owner, and an activity may be told
-        twice.
+        the log. Appending it again is right in both cases: an append that names what it is to stand behind is
+        not stored a second time, but answered with Behind.
         """
         if len({item.document_id for item in batch}) != len(batch):
             raise ValueError("a batch holds at most one Append a document")
@@ -86,13 +97,13 @@ class SqlUpdateLog:
                 raise
         return [await self._commit_alone(append) for append in batch]
 
-    async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | None]:
+    async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | None]:
         if self._database.is_sqlite:
             return await self._database.write_here(partial(append_here, batch=batch))
         async with self._database.write() as connection:
             return await append_in(connection, batch)
 
-    async def _commit_alone(self, append: Append) -> Appended | Replaced | Unstored | None:
+    async def _commit_alone(self, append: Append) -> Appended | Replaced | Behind | Unstored | None:
         try:
             return (await self._commit([append]))[0]
         except Exception as error:
@@ -126,6 +137,12 @@ class SqlUpdateLog:
     async def set_aside(self, damage: Damage) -> None:
         """Put a row that only its reader could find damaged into the quarantine."""
         await self._quarantine.take([damage])
+
+    async def heads(self, document_ids: Sequence[str]) -> dict[str, Head]:
+        """Where those of the documents stand that exist."""
+        query = select(documents.c.id, documents.c.generation, documents.c.seq).where(documents.c.id.in_(document_ids))
+        async with self._database.read() as connection:
+            return {row.id: Head(row.generation, row.seq) for row in await connection.execute(query)}
 
     async def client_ids(self, document_id: str, generation: int) -> dict[int, str]:
         """The principal that owns each CRDT client id of the document."""

@@ -1,0 +1,1 @@
+"""How servers ring each other's bells (the port Bus)."""

@@ -1,0 +1,87 @@
+"""How a room stands with its log: what it has stored, what others have, and what stood there in the past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from coscribe.core.exchange import Exchange
+from coscribe.core.following import Commit
+from coscribe.model import Place
+from coscribe.rooms.authors import Authors
+from coscribe.rooms.follower import Follower, Host, Source
+from coscribe.rooms.means import Means
+from coscribe.rooms.past import Past
+from coscribe.rooms.phase import Life, Phase
+from coscribe.rooms.saving import Listener, Saved, Saving
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the room is told of its log; `followed` where others have stored something."""
+
+    saved: Callable[[Saved], None]
+    followed: Callable[[Sequence[Commit]], None]
+    delayed: Callable[[str], None]
+    lost: Callable[[], None]
+    replaced: Callable[[int], None]
+    failed: Callable[[], None]
+
+
+class Standing:
+    """One room's side of the log."""
+
+    def __init__(self, document_id: str, exchange: Exchange, means: Means, life: Life, told: Told) -> None:
+        place = Place(document_id, exchange.generation)
+        self._exchange = exchange
+        self._recorder = means.recorder
+        self._life = life
+        self._told = told
+        self.past = Past(means.log, place, exchange.intake)
+        listener = Listener(self._saved, self._overtaken, told.delayed, told.lost, told.replaced, told.failed)
+        self.saving = Saving(document_id, exchange.generation, exchange.intake, listener)
+        source = Source(place, means.log, Authors(means.principals))
+        host = Host(lambda: life.phase is not Phase.CLOSED, self._found, self._followed, told.failed)
+        self.follower = Follower(exchange, self.saving, source, host)
+
+    async def state(self) -> tuple[int, bytes]:
+        """Everything committed as one Yjs v1 update, and its seq. Raises Unavailable and EngineFailed."""
+        await self.saving.durable()
+        return await self.past.state()
+
+    def submit(self) -> None:
+        """Hand what waits to be stored to the recorder."""
+        if self.saving.is_ready:
+            self._recorder.submit(self.saving)
+
+    def _saved(self, saved: Saved) -> None:
+        self._told.saved(saved)
+        self.follower.moved()
+
+    def _followed(self, commits: Sequence[Commit]) -> None:
+        """What others stored is here, and what stands behind it may be stored."""
+        self._told.followed(commits)
+        self.saving.wake()
+        self.submit()
+        self.follower.moved()
+
+    def _found(self) -> None:
+        """What was taken for unsaved is in the log."""
+        self.saving.found()
+        self._recorder.look()
+
+    def _overtaken(self, seq: int) -> None:
+        """Others have stored something behind which what waits here is to stand."""
+        self.follower.moved()
+        if self._life.phase is Phase.CLOSED:
+            self._exchange.intake.abandon()  # it was never acked: its clients bring it to the next room
+        else:
+            self.follower.heard(seq)
+            self.submit()
+
+    def close(self, reason: str) -> None:
+        """The room is over; what it has accepted stays with the recorder."""
+        self.submit()
+        self.follower.stop()
+        self.saving.give_up(reason)
+        self._recorder.look()

@@ -1,0 +1,238 @@
+"""Two servers on one log: each shows what the other stored, in the order of the log, and nothing acked is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices, waiting
+from tests.support.people import ANN, BEN
+from tests.support.viewer import apply_ops
+from tests.support.wire_bytes import framed, one, typed
+
+from coscribe.core.splices import Splice
+from coscribe.model import Document
+from coscribe.rooms import lookout
+from coscribe.rooms.feed_reader import FeedReader
+from coscribe.rooms.history import replica_at
+from coscribe.rooms.room import Room
+from coscribe.storage.engine import Database
+
+Servers = tuple[Building, Building]
+
+
+@pytest.fixture
+async def servers(database: Database) -> AsyncIterator[Servers]:
+    """Two registries on one database."""
+    servers = Building(database, is_shared=True), Building(database, is_shared=True)
+    yield servers
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one server stores the other finds only by an append that comes too late, or by a bell."""
+    monkeypatch.setattr(lookout, "_EVERY_S", 3600.0)
+
+
+async def both(servers: Servers, document: Document) -> tuple[Room, Room]:
+    """The document's room at each server, held."""
+    return tuple([(await server.registry.acquire(document)).room for server in servers])  # type: ignore[return-value]
+
+
+async def followed(reader: FeedReader, text: str) -> tuple[str, list[int]]:
+    """What a reader of the feed makes of a text by the events that wait for it, and at which seqs."""
+    seqs = []
+    for event in await waiting(reader):
+        data = json.loads(event.data)
+        if event.event == "text":
+            text = apply_ops(text, data["ops"])
+            seqs.append(data["seq"])
+    return text, seqs
+
+
+async def test_what_one_server_stored_the_other_tells_its_people_and_readers(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookout, "_EVERY_S", 0.01)
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
+    reader = await a_reader(far)
+    await waiting(reader)
+
+    near.receive(ann, framed(2, one(5, 0, typed("hi"))))
+    await eventually(lambda: far.seq == 1)
+
+    assert framed(2, one(5, 0, typed("hi"))) in ben.outbox.take()
+    assert far.text == "hi"
+    assert await followed(reader, "") == ("hi", [1])
+    # What is Ann's there is hers here.
+    far.receive(ben, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+    assert notices(ben.outbox.take())[0]["kind"] == "fork"
+    assert there.told == []
+
+
+async def test_what_both_stored_at_once_is_in_the_log_once_and_in_one_order(
+    servers: Servers, nobody_looks: None
+) -> None:
+    here, _there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
+    readers = [await a_reader(near), await a_reader(far)]
+    for reader in readers:
+        await waiting(reader)
+
+    for at in range(20):
+        near.receive(ann, framed(2, one(5, at, typed("a", after=(5, at - 1) if at else None))))
+        far.receive(ben, framed(2, one(6, at, typed("b", after=(6, at - 1) if at else None))))
+        await eventually(lambda: near.is_settled or far.is_settled)
+    for room in (near, far):
+        await eventually(lambda room=room: room.is_settled)  # type: ignore[misc]
+    head = (await here.log.heads([document.id]))[document.id].seq
+    for room in (near, far):
+        room.heard(head)
+        await eventually(lambda room=room: room.seq == head)  # type: ignore[misc]
+
+    entries = await here.log.read(document.id, 1, after=0)
+    assert [entry.seq for entry in entries] == list(range(1, head + 1))
+    text = (await replica_at(here.log, document.id, 1, head)).text
+    assert near.text == far.text == text
+    assert sorted(text) == sorted("a" * 20 + "b" * 20)
+    assert acks(ann.outbox.take())[-1][:2] == acks(ben.outbox.take())[-1][:2] == b"\x71\x14"
+    for reader in readers:
+        told, seqs = await followed(reader, "")
+        assert told == text
+        assert seqs[-1] == head
+
+
+async def test_a_reader_sees_the_text_of_the_log_at_every_seq_while_both_write(
+    servers: Servers, nobody_looks: None
+) -> None:
+    here, _there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
+    reader = await a_reader(near)
+    await waiting(reader)
+
+    here.log.open.clear()
+    near.receive(ann, framed(2, one(5, 0, typed("near"))))  # is told here, and waits for the log
+    await here.log.arrived.wait()
+    far.receive(ben, framed(2, one(6, 0, typed("far"))))
+    await eventually(lambda: far.seq == 1)
+    here.log.open.set()
+    await eventually(lambda: near.seq == 2)
+
+    text = ""
+    for event in await waiting(reader):
+        data = json.loads(event.data)
+        if event.event == "text":
+            text = apply_ops(text, data["ops"])
+            assert text == (await replica_at(here.log, document.id, 1, data["seq"])).text
+    assert near.text == text
+    assert framed(2, one(6, 0, typed("far"))) in ann.outbox.take()
+
+
+async def test_an_answer_that_was_lost_while_another_server_wrote_stores_nothing_twice(
+    servers: Servers, nobody_looks: None
+) -> None:
+    here, _there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
+    far.receive(ben, framed(2, one(6, 0, typed("b"))))
+    await eventually(lambda: far.is_settled)
+    near.heard(1)
+    await eventually(lambda: near.seq == 1)
+
+    here.log.lost_answers = 1
+    near.receive(ann, framed(2, one(5, 0, typed("a"))))
+    await eventually(lambda: here.log.lost_answers == 0)
+    far.receive(ben, framed(2, one(6, 1, typed("c", after=(6, 0)))))
+    await eventually(lambda: near.is_settled and far.is_settled)
+    near.heard(3)
+    await eventually(lambda: near.seq == 3)
+
+    assert sorted(near.text) == ["a", "b", "c"]
+    assert near.text == far.text
+    assert len(await here.log.read(document.id, 1, after=0)) == 3
+    assert acks(ann.outbox.take()) != []
+
+
+async def test_d10_two_histories_of_one_client_id_are_not_both_acked(servers: Servers, nobody_looks: None) -> None:
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann, again = enter(near, "ann"), enter(far, "again")
+    there.log.open.clear()
+    far.receive(again, framed(2, one(5, 0, typed("yes"))))
+    await there.log.arrived.wait()
+    near.receive(ann, framed(2, one(5, 0, typed("no!"))))
+    await eventually(lambda: near.is_settled)
+
+    there.log.open.set()
+    await eventually(lambda: again.outbox.closing is not None)
+
+    closing = again.outbox.closing
+    assert closing is not None
+    assert closing.code == 1011
+    assert acks(again.outbox.take()) == []
+    assert acks(ann.outbox.take()) != []
+    async with there.registry.hold(document) as room:
+        assert (room.text, room.seq) == ("no!", 1)
+        session = enter(room, "back")
+        room.receive(session, framed(2, one(5, 0, typed("yes"))))
+        assert notices(session.outbox.take())[0]["kind"] == "fork"
+
+
+async def test_d10_a_client_id_is_of_whom_the_log_has_it_of(servers: Servers, nobody_looks: None) -> None:
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
+    there.log.open.clear()
+    far.receive(ben, framed(2, one(5, 0, typed("ben"))))
+    await there.log.arrived.wait()
+    near.receive(ann, framed(2, one(5, 0, typed("ann"))))
+    await eventually(lambda: near.is_settled)
+
+    there.log.open.set()
+    await eventually(lambda: ben.outbox.closing is not None)
+
+    assert await here.log.client_ids(document.id, 1) | {5: ANN.id} == await here.log.client_ids(document.id, 1)
+    assert acks(ben.outbox.take()) == []
+
+
+async def test_who_comes_is_shown_what_another_server_stored_a_moment_ago(servers: Servers, nobody_looks: None) -> None:
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    written = await near.edit(ANN, lambda text: [Splice(0, 0, "hi")])
+
+    current = await here.documents.get(document.id)
+    assert current is not None
+    async with there.registry.hold(current) as room:
+        assert room is far
+        assert (room.seq, room.text) == (written.seq, "hi")
+
+
+async def test_a_document_that_another_server_removed_ends_here(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookout, "_EVERY_S", 0.01)
+    here, there = servers
+    document = await here.document()
+    _, far = await both(servers, document)
+    ben = enter(far, "ben", BEN)
+
+    await here.documents.purge(document.id)
+    await eventually(lambda: ben.outbox.closing is not None)
+
+    assert ben.outbox.closing is not None
+    assert ben.outbox.closing.code == 4404
+    assert there.registry.live(document.id) is None
