@@ -48,6 +48,7 @@ _EVENTS = {
     ),
     "document_damaged": _Counted("documents_damaged", "Documents opened without all that was stored of them."),
     "engine_failed": _Counted("engine_failures", "Rooms given up because the CRDT engine failed."),
+    "room_strayed": _Counted("rooms_strayed", "Rooms that could not follow what another server stored, made anew."),
     "recording_failed": _Counted(
         "recording_failures", "Times that nothing could be stored; one a minute while it lasts."
     ),

@@ -61,6 +61,8 @@ class FaultyLog:
         self.loads = 0
         self.read_from: list[int] = []
         self.unreadable = False
+        self.readable = asyncio.Event()
+        self.readable.set()
 
     async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
         self.arrived.set()
@@ -81,6 +83,7 @@ class FaultyLog:
         self.read_from.append(after)
         if self.unreadable:
             raise Unavailable("The disk does not answer.")
+        await self.readable.wait()
         return await self._log.read(document_id, generation, after=after, upto=upto, limit=limit)
 
     async def heads(self, document_ids: Sequence[str]) -> dict[str, Head]:

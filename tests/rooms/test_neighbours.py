@@ -88,6 +88,31 @@ async def test_a_bell_behind_one_that_was_lost_has_the_log_read(servers: Servers
     assert far.text == "hi!"
 
 
+async def test_an_entry_that_comes_along_while_it_is_read_is_taken_in_once(servers: Servers) -> None:
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    assert there.bus is not None
+    there.bus.leave(f"d.{document.id}")
+    ann = enter(near, "ann")
+    near.receive(ann, framed(2, one(5, 0, typed("a"))))
+    await eventually(lambda: near.is_settled)
+    entries = await here.log.read(document.id, 1, after=0)
+    there.log.readable.clear()
+    reads = len(there.log.read_from)
+    far.heard(1)
+    await eventually(lambda: len(there.log.read_from) > reads)
+    far.heard(1, entries)
+    there.log.readable.set()
+    await eventually(lambda: far.seq == 1)
+    there.bus.follow(f"d.{document.id}")
+
+    near.receive(ann, framed(2, one(5, 1, typed("b", after=(5, 0)))))
+    await eventually(lambda: far.seq == 2)
+
+    assert (far.text, there.told) == ("ab", [])
+
+
 async def test_a_bell_for_another_generation_ends_the_room_and_an_older_one_nothing(servers: Servers) -> None:
     here, _ = servers
     document = await here.document()

@@ -52,7 +52,7 @@ class Host:
     is_open: Callable[[], bool]
     found: Callable[[], None]
     followed: Callable[[Sequence[Commit]], None]
-    failed: Callable[[], None]
+    failed: Callable[[str], None]
 
 
 class Follower:
@@ -79,11 +79,17 @@ class Follower:
     def heard(self, seq: int, entries: Sequence[Entry] = ()) -> None:
         """The log has come to this seq at least; `entries` are its last ones, where they came along."""
         self._upto = max(self._upto, seq)
-        if entries and entries[0].seq <= self._following.head + 1 + len(self._hint):
-            self._hint += [entry for entry in entries if entry.seq > self._following.head + len(self._hint)]
-            del self._hint[_READ:]
+        self._keep(entries)
         if self._task is None and self._is_due and self._host.is_open():
             self._task = asyncio.create_task(self._run(), name=f"follow {self._place.document_id}")
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        """Add entries to those that came along, if they go on where these end."""
+        head = self._following.head
+        self._hint = [entry for entry in self._hint if entry.seq > head]
+        last = self._hint[-1].seq if self._hint else head
+        if entries and entries[0].seq <= last + 1 and len(self._hint) < _READ:
+            self._hint += [entry for entry in entries if entry.seq > last]
 
     def moved(self) -> None:
         """An own append was answered, or the text has moved."""
@@ -116,9 +122,9 @@ class Follower:
                 except Unavailable:
                     await asyncio.sleep(delay)
                     delay = min(2 * delay, _LAST_RETRY_S)
-        except (EngineFailed, Malformed, UpdateRefused, PositionGone):
+        except (EngineFailed, Malformed, UpdateRefused, PositionGone) as error:
             # A room that is made from the log again knows what to do about damage.
-            self._host.failed()
+            self._host.failed(str(error))
         finally:
             self._task = None
 
@@ -130,15 +136,16 @@ class Follower:
 
     async def _read(self) -> None:
         place, head = self._place, self._following.head
-        entries, self._hint = self._hint, []
-        if not entries or entries[0].seq > head + 1:
+        entries, self._hint = [entry for entry in self._hint if entry.seq > head], []
+        has_come_along = bool(entries)
+        if not has_come_along:
             entries = await self._log.read(place.document_id, place.generation, after=head, limit=_READ)
         while self._saving.is_under_way and self._host.is_open():
             await self._moved.wait()  # what was read may be own: the answer to the append says so
         await self._authors.learn(entries)
         while self._host.is_open() and await self._take(entries):  # noqa: ASYNC110 - it works between two turns
             await asyncio.sleep(0)
-        if self._following.head == head and self._upto > head and not self._hint:
+        if self._following.head == head and self._upto > head and not has_come_along:
             raise PositionGone("Entries of the log cannot be read.", upto=self._upto)
 
     async def _take(self, entries: Sequence[Entry]) -> bool:

@@ -98,7 +98,7 @@ class Registry:
         hub.stored = self.neighbours.happened
         self._lookout = Lookout(storage.log, lambda: self.rooms) if storage.is_shared else None
         self._titles = Titles(storage.documents, self.live, self._title_failed)
-        owner = Owner(self._failed, self._forget, self._titles.follow, self._saved, hub.store)
+        owner = Owner(self._failed, self._strayed, self._forget, self._titles.follow, self._saved, hub.store)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
         # Opens a document that is none. Raises Unavailable.
         self.rehearse = self._opener.rehearse
@@ -257,6 +257,10 @@ class Registry:
         if len(self._suspects) >= _MOST_SUSPECTS:
             del self._suspects[next(iter(self._suspects))]
         self._suspects[room.document_id] = None
+        self._forget(room)
+
+    def _strayed(self, room: Room, reason: str) -> None:
+        self._watch("room_strayed", document_id=room.document_id, reason=reason)
         self._forget(room)
 
     def _forget(self, room: Room) -> None:

@@ -37,6 +37,7 @@ class Owner:
     """What a room tells the registry that owns it."""
 
     failed: Callable[[Room], None]
+    strayed: Callable[[Room, str], None]
     gone: Callable[[Room], None]
     paused: Callable[[Room], None]
     saved: Callable[[Room, Saved], None]
@@ -67,7 +68,7 @@ class Room:
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         host = Host(lambda: self._life.is_open, self._changed, self.fail)
         self._weighing = Weighing(exchange, means.workshop, host)
-        told = Told(self._on_saved, self._followed, self._on_delayed, self.lost, self.replaced, self.fail)
+        told = Told(self._on_saved, self._followed, self._on_delayed, self.lost, self.replaced, self.fail, self.stray)
         self._standing = Standing(document_id, exchange, means, self._life, told)
         door = Door(host.is_open, self._wrote, self.fail)
         self._writers = Writers(exchange, self._standing.saving, self._weighing, door)
@@ -403,6 +404,13 @@ class Room:
             self._weighing.abandon()
             self.close(1011, "The document is opened again.")
             self._owner.failed(self)
+
+    def stray(self, reason: str) -> None:
+        """What is here is not what the log leads to; clients come back to a room made from the log."""
+        if self.phase is not Phase.CLOSED:
+            self._weighing.abandon()
+            self.close(1011, "The document is opened again.")
+            self._owner.strayed(self, reason)
 
     def drain(self) -> None:
         """The server stops: nothing more is taken in, and what was accepted goes on to the log."""

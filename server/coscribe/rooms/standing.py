@@ -18,7 +18,7 @@ from coscribe.rooms.saving import Listener, Saved, Saving
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the room is told of its log; `followed` where others have stored something."""
+    """What the room is told of its log: `followed` where others stored something, `strayed` where it cannot follow."""
 
     saved: Callable[[Saved], None]
     followed: Callable[[Sequence[Commit]], None]
@@ -26,6 +26,7 @@ class Told:
     lost: Callable[[], None]
     replaced: Callable[[int], None]
     failed: Callable[[], None]
+    strayed: Callable[[str], None]
 
 
 class Standing:
@@ -41,7 +42,7 @@ class Standing:
         listener = Listener(self._saved, self._overtaken, told.delayed, told.lost, told.replaced, told.failed)
         self.saving = Saving(document_id, exchange.generation, exchange.intake, listener)
         source = Source(place, means.log, Authors(means.principals))
-        host = Host(lambda: life.phase is not Phase.CLOSED, self._found, self._followed, told.failed)
+        host = Host(lambda: life.phase is not Phase.CLOSED, self._found, self._followed, told.strayed)
         self.follower = Follower(exchange, self.saving, source, host)
 
     async def state(self) -> tuple[int, bytes]:
