@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -87,24 +89,67 @@ def test_what_runs_is_what_is_tested() -> None:
 
 # docker-compose.yml and Dockerfile
 
-SERVICE_KEYS = {
-    "build": str, "image": str, "init": bool, "restart": str, "stop_grace_period": str, "ports": list,
-    "environment": dict, "volumes": list, "read_only": bool, "tmpfs": list, "cap_drop": list, "security_opt": list,
-}  # fmt: skip
+
+def compose() -> dict[str, Any]:
+    found = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
 
 
-def test_the_compose_file_has_one_service_on_a_named_volume() -> None:
-    """A compact form of the Compose specification: only these keys, with these types."""
-    compose = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))
-    assert set(compose) == {"name", "services", "volumes"}
-    (service,) = compose["services"].values()
-    assert set(service) <= set(SERVICE_KEYS)
-    assert all(isinstance(value, SERVICE_KEYS[key]) for key, value in service.items())
-    assert all(isinstance(value, str) for value in service["environment"].values())
-    assert {volume.partition(":")[0] for volume in service["volumes"]} == set(compose["volumes"])
-    assert service["read_only"] is True
+def services(profile: str) -> dict[str, Any]:
+    """The services that start with a profile."""
+    return {
+        name: service
+        for name, service in compose()["services"].items()
+        if profile in service.get("profiles", [profile])
+    }
+
+
+def test_the_compose_file_is_one_by_the_specification() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    checked = subprocess.run(
+        [*command, str(TOP / "docker-compose.yml")], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_volume_that_is_used_is_named_and_every_file_is_there() -> None:
+    used = [volume.split(":") for service in compose()["services"].values() for volume in service.get("volumes", [])]
+    assert {source for source, *_ in used if not source.startswith(".")} == set(compose()["volumes"])
+    assert all((TOP / source).is_file() for source, *_ in used if source.startswith("."))
+
+
+def test_without_a_word_there_is_one_instance_for_this_machine() -> None:
+    profile = (TOP / ".env").read_text("utf-8").strip()
+    assert profile == "COMPOSE_PROFILES=single"
+    [service] = services("single").values()
     assert service["ports"] == ["127.0.0.1:8000:8000"]
     assert service["volumes"] == ["data:/data"]
+
+
+def test_the_scaled_one_has_three_instances_of_one_database_one_redis_and_one_secret() -> None:
+    scaled = services("scale")
+    instances = {name: service for name, service in scaled.items() if service["image"] == "coscribe"}
+    assert set(scaled) - set(instances) == {"postgres", "redis", "caddy"}
+    assert len(instances) == 3
+    for service in instances.values():
+        assert "ports" not in service
+        assert service["volumes"] == ["secret:/data"]
+        assert service["environment"]["COSCRIBE_DATABASE_URL"].endswith("@postgres/coscribe")
+        assert service["environment"]["COSCRIBE_REDIS_URL"] == "redis://redis:6379/0"
+        assert {needed["condition"] for needed in service["depends_on"].values()} == {"service_healthy"}
+    assert scaled["caddy"]["environment"]["INSTANCES"].split() == [f"{name}:8000" for name in instances]
+    assert "ports" not in scaled["postgres"]
+    assert "ports" not in scaled["redis"]
+
+
+@pytest.mark.parametrize("name", ["coscribe", "instance1", "instance2", "instance3"])
+def test_an_instance_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = compose()["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["init"] is True
 
 
 def test_every_variable_of_the_compose_file_is_a_setting() -> None:

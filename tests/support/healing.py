@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 
+import httpx
 from tests.support.documents import socket_url, text_of
 from tests.support.fault_proxy import FaultProxy
 from tests.support.ledger import Ledger
@@ -81,7 +82,7 @@ async def persist(writer: Writer, rng: random.Random) -> None:
             writer.note_acks()
             try:
                 await writer.connect()
-            except (OSError, WebSocketException):
+            except (OSError, WebSocketException, httpx.HTTPError):
                 await asyncio.sleep(_COME_BACK_S)
                 continue
         await writer.write(rng.choice([0, None]))

@@ -21,7 +21,7 @@ CLOSING = 0x74
 _BYTES = {"Content-Type": "application/octet-stream"}
 # How soon a request that failed is made again; nothing waits for it.
 _RETRY_S = 0.05
-_GONE = 404
+_GONE, _AWAY = 404, 500
 
 
 def frames_of(body: bytes) -> list[tuple[int, bytes]]:
@@ -49,6 +49,7 @@ class HttpWire:
         self._heard: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._unsent: asyncio.Queue[bytes] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
+        self._cleaning: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, url: str, carrier: str, headers: dict[str, str]) -> HttpWire:
@@ -57,8 +58,12 @@ class HttpWire:
         base = f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
         client = httpx.AsyncClient(base_url=base, headers={"Origin": base, **headers}, timeout=60)
         document_id = parts.path.rpartition("/")[2]
-        answer = await client.post(f"/sessions/{document_id}")
-        answer.raise_for_status()
+        try:
+            answer = await client.post(f"/sessions/{document_id}")
+            answer.raise_for_status()
+        except BaseException:
+            await client.aclose()
+            raise
         wire = cls(client, document_id, answer.json()["session"])
         read = wire._stream if carrier == "stream" else wire._poll
         wire._tasks = [asyncio.create_task(wire._keep(read)), asyncio.create_task(wire._post())]
@@ -86,8 +91,8 @@ class HttpWire:
             with suppress(httpx.HTTPError):
                 await self.client.delete(f"/sessions/{self.document_id}", params={"session": self.session})
         self._end(1000, "")
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.client.aclose()
+        if self._cleaning is not None:
+            await self._cleaning
 
     def abort(self) -> None:
         """Be gone without a word."""
@@ -100,6 +105,12 @@ class HttpWire:
             if task is not asyncio.current_task():
                 task.cancel()
         self._heard.put_nowait(None)
+        if self._cleaning is None:
+            self._cleaning = asyncio.create_task(self._clean())
+
+    async def _clean(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.client.aclose()
 
     def _take(self, frame: bytes) -> None:
         self.position += 1
@@ -152,6 +163,9 @@ class HttpWire:
                     f"/frames/{self.document_id}", params=asked, content=body, headers=_BYTES
                 )
             except httpx.HTTPError:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if answer.status_code >= _AWAY:
                 await asyncio.sleep(_RETRY_S)
                 continue
             if answer.status_code == _GONE:

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -57,6 +57,31 @@ def proxy(name: str, folder: Path, target_port: int) -> Iterator[tuple[str, Path
     try:
         _wait_for(port, process, log)
         yield f"https://localhost:{port}", cert
+    finally:
+        process.terminate()
+        process.wait(_WITHIN_S)
+
+
+@contextmanager
+def balancer(folder: Path, target_ports: Sequence[int]) -> Iterator[str]:
+    """Caddy in front of several instances, as docs/proxies/scale.Caddyfile has it but for TLS; gives its address."""
+    program = shutil.which("caddy", path=_PATHS)
+    assert program is not None, "caddy is needed: sudo apt-get install caddy"
+    port = free_port()
+    site = (_CONFIGURATIONS / "scale.Caddyfile").read_text("utf-8")
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n}\n" + site, "utf-8")
+    environment = {
+        "HOME": str(folder),
+        "SITE": f"http://127.0.0.1:{port}",
+        "INSTANCES": " ".join(f"127.0.0.1:{target}" for target in target_ports),
+    }
+    log = folder / "balancer.log"
+    command = [program, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, env=environment)
+    try:
+        _wait_for(port, process, log)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(_WITHIN_S)
