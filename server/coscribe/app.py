@@ -167,7 +167,10 @@ def _bus(settings: Settings, watch: Watcher, metrics: Metrics) -> Bus | None:
         refused=lambda reason: watch("bus_refused", reason=reason),
         dropped=lambda count: watch("bus_dropped", messages=count),
     )
-    return RedisBus(settings.redis_url.get_secret_value(), seal, told)
+    try:
+        return RedisBus(settings.redis_url.get_secret_value(), seal, told)
+    except ValueError as error:
+        raise CoscribeError(f"COSCRIBE_REDIS_URL cannot be used: {error}") from error
 
 
 def _storage(settings: Settings, database: Database, watch: Watcher, bus: Bus | None) -> Storage:

@@ -55,6 +55,7 @@ _EVENTS = {
     "snapshot_failed": _Counted("snapshot_failures", "Snapshots that could not be stored."),
     "title_failed": _Counted("title_failures", "Derived titles that could not be stored."),
     "loop_stalled": _Counted("loop_stalls", "Times that the event loop stood still for more than a second."),
+    "bell_failed": _Counted("bell_failures", "Times that a bell, or a look at where documents stand, failed here."),
     "bus_lost": _Counted("bus_losses", "Times that the bus between servers went away."),
     "bus_refused": _Counted(
         "bus_refused",
@@ -67,7 +68,8 @@ _EVENTS = {
 }
 
 _GAUGES = {
-    "sessions": "Open sockets in rooms.",
+    "sessions": "Sessions in rooms, by whatever carrier.",
+    "http_sessions": "Those of them that go by requests, where a WebSocket cannot be had.",
     "sessions_stale": "Sockets that are owed one diff.",
     "feed_readers": "Open event streams and long polls.",
     "connections": "Open TCP connections.",

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from redis.asyncio import Redis
 from tests.support.redis import RedisServer
 from tests.support.waiting import until
 
@@ -180,3 +181,37 @@ async def test_a_redis_that_stands_still_is_given_up_and_found_again(redis_serve
 
     assert any(word.endswith("dropped") for word in told)
     await ann.bus.close()
+
+
+@pytest.mark.redis
+async def test_whoever_may_publish_and_has_not_the_secret_is_not_heard(redis_server: RedisServer) -> None:
+    told: list[str] = []
+    ann, ben = [Member(RedisBus(redis_server.url, a_seal(name), a_watch(told))) for name in ("ann", "ben")]
+    ben.bus.follow("d.1")
+    ben.bus.follow("d.2")
+    mallory = Redis.from_url(redis_server.url)
+    spy = mallory.pubsub()
+    await spy.subscribe("coscribe:d.1")
+    await until(lambda: ann.restored == ben.restored == 1)
+
+    async def overheard() -> bytes:
+        while (message := await spy.get_message(ignore_subscribe_messages=True, timeout=1)) is None:
+            ann.bus.publish("d.1", b"hi")
+        return bytes(message["data"])
+
+    sealed = await asyncio.wait_for(overheard(), 10)
+    await until(lambda: bool(ben.heard))
+    ben.heard.clear()
+    told.clear()
+
+    own = a_seal("mallory", "a secret of her own, as long as ours is").put("d.1", b"evil")
+    for topic, message in (("d.1", own), ("d.1", b""), ("d.1", sealed[:-1]), ("d.2", sealed), ("d.1", sealed)):
+        await mallory.publish(f"coscribe:{topic}", message)
+    await until(lambda: len(told) >= 5)
+
+    assert sorted(told) == ["forged"] * 4 + ["replayed"]
+    assert all(payload == b"hi" for _, _, payload in ben.heard)
+    await spy.aclose()
+    await mallory.aclose()
+    for member in (ann, ben):
+        await member.bus.close()

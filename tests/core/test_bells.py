@@ -31,7 +31,7 @@ _ENTRIES = st.builds(Entry, _UINT, _TEXT, _TEXT, _TIMES, st.binary(max_size=50))
 _STATES = st.builds(Elsewhere, _UINT, _UINT, _TEXT, _PRINCIPALS, st.sampled_from(Role), _TEXT)
 MESSAGES = st.one_of(
     st.builds(Stored, _TEXT, _UINT, _UINT, st.lists(_ENTRIES, max_size=4).map(tuple)),
-    st.builds(Happened, _UINT),
+    st.just(Happened()),
     st.builds(Renamed, _PRINCIPALS),
     st.builds(Present, _TEXT, st.lists(_STATES, max_size=4).map(tuple), st.booleans()),
     st.builds(Who, _TEXT),

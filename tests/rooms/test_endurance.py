@@ -58,6 +58,9 @@ class Page:
     def delayed(self, reason: str) -> None:
         self.delays += 1
 
+    def unstored(self, reason: str) -> None:
+        self.delays += 1
+
     def spoiled(self) -> None:
         self._left = 0
         self.is_spoiled = True

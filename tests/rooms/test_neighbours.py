@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -15,7 +16,7 @@ from coscribe.core.bells import Alive, Stored, encode
 from coscribe.core.protocol import AwarenessUpdate, decode
 from coscribe.core.session import Session
 from coscribe.model import Document, Principal
-from coscribe.rooms import lookout, neighbours
+from coscribe.rooms import elsewhere, lookout, neighbours
 from coscribe.rooms import presence as upkeep
 from coscribe.rooms.room import Room
 from coscribe.storage.engine import Database
@@ -249,3 +250,71 @@ async def test_a_message_of_nobody_is_only_life(servers: Servers) -> None:
     assert here.bus is not None
     here.bus.publish("all", encode(Alive()))
     await eventually(lambda: there.registry.neighbours.count == 1)
+
+
+async def test_a_bell_that_fails_is_told_and_the_next_one_is_heard(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = servers
+    near, far = await both(servers, await here.document())
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(far, "heard", broken)
+    ann = enter(near, "ann")
+    near.receive(ann, framed(2, one(5, 0, typed("hi"))))
+    await eventually(lambda: bool(there.told))
+    monkeypatch.undo()
+    near.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+    await eventually(lambda: far.seq == 2)
+
+    assert [event for event, _ in there.told] == ["bell_failed"]
+
+
+async def test_whoever_opens_a_document_asks_again_who_is_there(servers: Servers) -> None:
+    here, there = servers
+    document = await here.document()
+    near = (await here.registry.acquire(document)).room
+    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    await eventually(lambda: bool(near.people))
+    assert there.bus is not None
+    # What is followed on Redis is heard a moment later.
+    monkey, there.bus.follow = there.bus.follow, lambda topic: None  # type: ignore[method-assign]
+    far = (await there.registry.acquire(document)).room
+    await asyncio.sleep(0.01)
+    assert far.people == []
+    monkey(f"d.{document.id}")
+
+    await eventually(lambda: bool(far.people))
+
+
+async def test_who_left_while_nobody_could_be_told_is_forgotten_after_a_while(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "_ALIVE_EVERY_S", 0.02)
+    monkeypatch.setattr(elsewhere, "_OLD_S", 0.1)
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    ann = enter(near, "ann")
+    near.receive(ann, caret(5, 1, {"line": 1}))
+    await eventually(lambda: bool(far.people))
+    assert here.bus is not None
+    there.bus.leave(f"d.{document.id}")  # type: ignore[union-attr]
+    near.leave(ann)
+
+    await eventually(lambda: not far.people)
+
+    assert there.registry.neighbours.count == 1
+    assert far.elsewhere.roles == {}
+
+
+async def test_a_server_that_stops_tells_that_nobody_is_there_any_more(servers: Servers) -> None:
+    here, _ = servers
+    near, far = await both(servers, await here.document())
+    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    await eventually(lambda: bool(far.people))
+
+    await here.registry.close()
+    await eventually(lambda: not far.people)

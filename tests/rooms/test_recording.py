@@ -300,6 +300,9 @@ class SickRoom:
     def delayed(self, reason: str) -> None:
         raise RuntimeError(reason)
 
+    def unstored(self, reason: str) -> None:
+        raise RuntimeError(reason)
+
     def committed(self, appended: Appended) -> None:
         self._append = None
         raise RuntimeError("committed")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import delete, update
 from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices, waiting
 from tests.support.people import ANN, BEN
 from tests.support.viewer import apply_ops
@@ -18,6 +20,7 @@ from coscribe.rooms.feed_reader import FeedReader
 from coscribe.rooms.history import replica_at
 from coscribe.rooms.room import Room
 from coscribe.storage.engine import Database
+from coscribe.storage.tables import documents, updates
 
 Servers = tuple[Building, Building]
 
@@ -236,3 +239,79 @@ async def test_a_document_that_another_server_removed_ends_here(
     assert ben.outbox.closing is not None
     assert ben.outbox.closing.code == 4404
     assert there.registry.live(document.id) is None
+
+
+async def test_nobody_is_let_into_a_room_that_ended_while_he_waited_for_it(
+    servers: Servers, nobody_looks: None
+) -> None:
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    await near.edit(ANN, lambda text: [Splice(0, 0, "hi")])
+    current = await here.documents.get(document.id)
+    assert current is not None
+    there.log.readable.clear()
+    coming = asyncio.create_task(there.registry.acquire(current))
+    await eventually(lambda: bool(there.log.read_from))
+
+    far.stray("what stands here is not what the log leads to")
+    there.log.readable.set()
+    held = await asyncio.wait_for(coming, 10)
+
+    assert held.room is not far
+    assert there.registry.live(document.id) is held.room
+    assert held.room.text == "hi"
+
+
+async def test_a_log_that_lost_its_end_has_its_rooms_made_anew(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a change to a standby that had not got the last commits."""
+    here, _ = servers
+    document = await here.document()
+    room = (await here.registry.acquire(document)).room
+    for letter in "abc":
+        await room.edit(ANN, lambda text, letter=letter: [Splice(len(text), 0, letter)])
+    ann = enter(room, "ann")
+    async with here.database.write() as connection:
+        await connection.execute(delete(updates).where(updates.c.seq == 3))
+        await connection.execute(update(documents).values(seq=2))
+
+    room.receive(ann, framed(2, one(5, 0, typed("d"))))
+    await eventually(lambda: ann.outbox.closing is not None)
+
+    assert ann.outbox.closing is not None
+    assert ann.outbox.closing.code == 1011
+    assert acks(ann.outbox.take()) == []
+    current = await here.documents.get(document.id)
+    assert current is not None
+    async with here.registry.hold(current) as again:
+        assert (again.seq, again.text) == (2, "ab")
+
+
+async def test_a_log_that_leads_to_another_text_than_was_told_is_not_followed(
+    servers: Servers, nobody_looks: None
+) -> None:
+    here, there = servers
+    document = await here.document()
+    near, far = await both(servers, document)
+    await near.edit(ANN, lambda text: [Splice(0, 0, "one")])
+    near.heard(1)
+    far.heard(1)
+    await eventually(lambda: far.seq == 1)
+    async with here.database.write() as connection:
+        await connection.execute(delete(updates).where(updates.c.seq == 1))
+    ben = enter(far, "ben", BEN)
+    there.log.open.clear()
+    far.receive(ben, framed(2, one(6, 0, typed("b"))))
+    await there.log.arrived.wait()
+    ann = enter(near, "ann")
+    near.receive(ann, framed(2, one(5, 0, typed("a"))))
+    await eventually(lambda: near.is_settled)
+
+    there.log.open.set()  # it comes too late, and a second replica is made from the log
+    await eventually(lambda: ben.outbox.closing is not None)
+
+    assert ("room_strayed", "the log leads to another text than was told") in [
+        (event, fields.get("reason")) for event, fields in there.told
+    ]

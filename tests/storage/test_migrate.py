@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
-from tests.contracts.values import stored
+from tests.contracts.values import an_entry, stored
 from tests.support.postgres import PostgresServer
 
 from coscribe.errors import InvalidInput, Unavailable
+from coscribe.model import Append, Appended
+from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.migrate import head_revision, migration_config, upgrade
 from coscribe.storage.tables import metadata
+from coscribe.storage.update_log import SqlUpdateLog
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -31,8 +35,18 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database("template0")
 
 
+def is_part(name: str) -> bool:
+    """Whether it is a part of a table, which the program knows as a whole only."""
+    return name.startswith("updates_part_")
+
+
 def differences(connection: Connection) -> list[object]:
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    options = {"include_name": lambda name, kind, parents: kind != "table" or not is_part(str(name))}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+def tables(connection: Connection) -> set[str]:
+    return {name for name in inspect(connection).get_table_names() if not is_part(name)}
 
 
 def table_options(connection: Connection) -> dict[str, bool]:
@@ -47,10 +61,10 @@ async def test_migrations_make_exactly_the_tables(empty_url: str) -> None:
 
     async with database.read() as connection:
         assert await connection.run_sync(differences) == []
-        names = await connection.run_sync(lambda plain: inspect(plain).get_table_names())
+        names = await connection.run_sync(tables)
     await database.close()
 
-    assert set(names) - {"sqlite_sequence"} == {*metadata.tables, "alembic_version"}
+    assert names - {"sqlite_sequence"} == {*metadata.tables, "alembic_version"}
 
 
 async def test_sqlites_own_options_are_the_same_too(sqlite: Database, tmp_path: Path) -> None:
@@ -123,6 +137,66 @@ async def test_the_newest_file_is_alembics_head(sqlite: Database) -> None:
         config = await connection.run_sync(migration_config)
 
     assert ScriptDirectory.from_config(config).get_current_head() == head_revision()
+
+
+@pytest.fixture
+async def last_version(empty_url: str) -> AsyncIterator[Database]:
+    """A database as the version before has it."""
+
+    def almost(connection: Connection) -> None:
+        config = migration_config(connection)
+        last = ScriptDirectory.from_config(config).get_revision(head_revision()).down_revision
+        assert isinstance(last, str)
+        command.upgrade(config, last)
+
+    database = Database.open(empty_url)
+    async with database.write() as connection:
+        await connection.run_sync(almost)
+    yield database
+    await database.close()
+
+
+async def test_this_version_runs_on_the_tables_of_the_last_one(last_version: Database) -> None:
+    document = await stored(last_version)
+    log = SqlUpdateLog(last_version)
+
+    [appended] = await log.append([Append(document.id, 1, (an_entry(b"a"),), ((5, "ann"),), after=0)])
+
+    assert isinstance(appended, Appended)
+    assert [entry.payload for entry in await log.read(document.id, 1, after=0)] == [b"a"]
+    assert await log.client_ids(document.id, 1) == {5: "ann"}
+
+
+async def test_what_the_last_version_stored_is_there_and_goes_with_its_document(
+    last_version: Database, empty_url: str
+) -> None:
+    log = SqlUpdateLog(last_version)
+    documents = [await stored(last_version) for _ in range(30)]
+    await log.append([Append(document.id, 1, (an_entry(document.id.encode()),)) for document in documents])
+
+    await asyncio.to_thread(upgrade, empty_url)
+    again = [Append(document.id, 1, (an_entry(b"more"),), after=1) for document in documents]
+    assert all(isinstance(answer, Appended) for answer in await log.append(again))
+
+    for document in documents:
+        entries = await log.read(document.id, 1, after=0)
+        assert [entry.payload for entry in entries] == [document.id.encode(), b"more"]
+    await SqlDocuments(last_version).purge(documents[0].id)
+    async with last_version.read() as connection:
+        count = await connection.execute(text("SELECT count(*) FROM updates"))
+        assert count.scalar() == 2 * (len(documents) - 1)
+
+
+@pytest.mark.postgres
+async def test_documents_lie_in_different_parts_of_the_log(postgres_url: str) -> None:
+    database = Database.open(postgres_url)
+    documents = [await stored(database) for _ in range(64)]
+    await SqlUpdateLog(database).append([Append(document.id, 1, (an_entry(b"x"),)) for document in documents])
+
+    async with database.read() as connection:
+        parts = await connection.execute(text("SELECT count(DISTINCT tableoid) FROM updates"))
+        assert int(parts.scalar() or 0) > 8
+    await database.close()
 
 
 def test_an_up_to_date_start_does_not_load_alembic(sqlite_url: str) -> None:

@@ -50,6 +50,7 @@ def measure(wiring: Wiring) -> None:
     wiring.metrics.rooms({phase.value: phases[phase] for phase in Phase})
     wiring.metrics.gauge(
         sessions=len(sessions),
+        http_sessions=len(wiring.http_sessions),
         sessions_stale=sum(session.outbox.is_stale for session in sessions),
         feed_readers=wiring.gates.readers,
         outbox_bytes=wiring.buffers.bytes,

@@ -23,6 +23,7 @@ from coscribe.ports import Hear
 
 # What waits to be told while Redis is slow; the oldest is dropped, since the log speaks.
 _MOST_WAITING = 10_000
+_MOST_BYTES = 16 * 2**20
 _TOGETHER = 500
 _BEAT_EVERY_S = 1.0
 # A line whose own beat does not come back for so long is dead.
@@ -57,6 +58,9 @@ class RedisBus:
         self._beat_topic = f"beat.{seal.sender}"
         self._topics: set[str] = {self._beat_topic}
         self._waiting: deque[tuple[str, bytes]] = deque()
+        self._waiting_bytes = 0
+        # Whether Redis is there; before and between nothing is kept for it.
+        self._is_open = False
         self._dropped = 0
         self._has_more = asyncio.Event()
         # Set whenever topics were followed or left.
@@ -66,6 +70,7 @@ class RedisBus:
         self._restored: Callable[[], None] = lambda: None
         self._is_up = True
         self._task: asyncio.Task[None] | None = None
+        self._connect()  # a URL that is none is told now
 
     def start(self, hear: Hear, restored: Callable[[], None]) -> None:
         """Begin to hear; Redis may come later."""
@@ -85,11 +90,20 @@ class RedisBus:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Tell all others that follow a topic, if Redis is there."""
-        if len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft()
+        if not self._is_open:
             self._dropped += 1
+            return
         self._waiting.append((topic, payload))
+        self._waiting_bytes += len(payload)
+        while len(self._waiting) > _MOST_WAITING or self._waiting_bytes > _MOST_BYTES:
+            self._take_first()
+            self._dropped += 1
         self._has_more.set()
+
+    def _take_first(self) -> tuple[str, bytes]:
+        topic, payload = self._waiting.popleft()
+        self._waiting_bytes -= len(payload)
+        return topic, payload
 
     def follow(self, topic: str) -> None:
         """Hear what others tell on a topic, soon."""
@@ -104,23 +118,26 @@ class RedisBus:
     async def _run(self) -> None:
         delay = _FIRST_RETRY_S
         while True:
-            client = Redis.from_url(
-                self._url, socket_timeout=_WITHIN_S, socket_connect_timeout=_WITHIN_S, max_connections=2
-            )
+            client = self._connect()
             began = time.monotonic()
             try:
                 await self._serve(client)
-            except* _FAILURES as failures:
+            except* Exception as failures:  # noqa: BLE001 - the end of this task would be the end of hearing
                 if self._is_up:
                     self._watch.lost(str(failures.exceptions[0]))
                 self._is_up = False
             finally:
+                self._is_open = False
                 with suppress(*_FAILURES):
                     await client.aclose()
             if time.monotonic() - began > _DEAD_AFTER_S:
                 delay = _FIRST_RETRY_S
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LAST_RETRY_S)
+
+    def _connect(self) -> Redis:
+        """Raises ValueError for a URL that is none."""
+        return Redis.from_url(self._url, socket_timeout=_WITHIN_S, socket_connect_timeout=_WITHIN_S, max_connections=2)
 
     async def _serve(self, client: Redis) -> None:
         """Hear and tell until either fails. Raises what failed."""
@@ -130,7 +147,7 @@ class RedisBus:
             self._beat_at = time.monotonic()
             if not self._is_up:
                 self._watch.back()
-            self._is_up = True
+            self._is_up = self._is_open = True
             self._drop_all()
             self._restored()
             async with asyncio.TaskGroup() as group:
@@ -176,7 +193,7 @@ class RedisBus:
             await self._has_more.wait()
             self._has_more.clear()
             while self._waiting:
-                together = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
+                together = [self._take_first() for _ in range(min(_TOGETHER, len(self._waiting)))]
                 pipeline = client.pipeline(transaction=False)
                 for topic, payload in together:
                     pipeline.publish(self._named(topic), self._seal.put(topic, payload))
@@ -194,6 +211,7 @@ class RedisBus:
         """What waited is old by the time somebody hears it."""
         dropped, self._dropped = self._dropped + len(self._waiting), 0
         self._waiting.clear()
+        self._waiting_bytes = 0
         if dropped:
             self._watch.dropped(dropped)
 

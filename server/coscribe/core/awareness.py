@@ -166,6 +166,10 @@ class Awareness:
         raw = state.raw or to_json(state.fields).decode()
         return Spoken(client, state.heard, session_id, state.principal, raw)
 
+    def has(self, session_id: str) -> bool:
+        """Whether a session has a state."""
+        return session_id in self._by_session
+
     def elsewhere(self) -> list[str]:
         """The sessions of other servers that have a state."""
         return [session_id for session_id in self._by_session if session_id.startswith(ELSEWHERE)]

@@ -33,9 +33,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """The list of activities has come to this id."""
-
-    activity_id: int
+    """An activity was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +85,8 @@ def encode(message: Message) -> bytes:
         case Stored(document_id, generation, seq, entries):
             head = write_string(document_id) + write_uint(generation) + write_uint(seq) + write_uint(len(entries))
             return bytes((_STORED,)) + head + b"".join(map(_entry, entries))
-        case Happened(activity_id):
-            return bytes((_HAPPENED,)) + write_uint(activity_id)
+        case Happened():
+            return bytes((_HAPPENED,))
         case Renamed(principal):
             return bytes((_RENAMED,)) + _principal(principal)
         case Present(document_id, states, is_all):
@@ -165,7 +163,7 @@ def _present(reader: _Reader) -> Present:
 
 _READERS: dict[int, Callable[[_Reader], Message]] = {
     _STORED: _stored,
-    _HAPPENED: lambda reader: Happened(reader.uint()),
+    _HAPPENED: lambda _: Happened(),
     _RENAMED: lambda reader: Renamed(reader.principal()),
     _PRESENT: _present,
     _WHO: lambda reader: Who(reader.string()),

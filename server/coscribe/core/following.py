@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from coscribe.core.committed import CommittedText, Op
-from coscribe.core.replica import Delta, Replica
+from coscribe.core.replica import Delta, EngineFailed, Replica
 from coscribe.core.unsaved import Batch
 from coscribe.model import Entry, NewEntry, Principal
 
@@ -94,7 +94,9 @@ class Following:
         return self._tell()
 
     def mirror(self, replica: Replica) -> list[Commit]:
-        """Go on by a replica of the document at `seq`. Raises EngineFailed."""
+        """Go on by a replica of the document at `seq`. Raises EngineFailed, also where it reads otherwise."""
+        if replica.text != str(self.text):
+            raise EngineFailed("the log leads to another text than was told")
         self._mirror = replica
         return self._tell()
 

@@ -26,6 +26,11 @@ class Authors:
                 self._known = {principal.id: principal for principal in (SERVER, ANYONE)}
             self._known |= await self._principals.many(unknown)
 
+    def rename(self, principal: Principal) -> None:
+        """Somebody has another name."""
+        if principal.id in self._known:
+            self._known[principal.id] = principal
+
     def of(self, entry: Entry) -> Principal:
         """Who wrote it, once `learn` was asked."""
         known = self._known.get(entry.principal_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from coscribe.core.awareness import ELSEWHERE, Spoken
@@ -9,6 +10,9 @@ from coscribe.core.bells import Elsewhere, Present
 from coscribe.core.exchange import Exchange
 from coscribe.core.protocol import AwarenessEntry
 from coscribe.model import ANYONE, Role
+
+# Whoever has people in a document tells of them every 15 seconds.
+_OLD_S = 40.0
 
 
 class PeopleElsewhere:
@@ -22,6 +26,12 @@ class PeopleElsewhere:
         self.roles: dict[str, Role] = {}
         # Hears what other servers are to be told; None where there are none.
         self._tell: Callable[[Present], None] | None = None
+        # When each of them has told of this document last.
+        self._heard_at: dict[str, float] = {}
+
+    def end(self) -> None:
+        """Tell them nothing more."""
+        self._tell = None
 
     def tell(self, told: Callable[[Present], None]) -> None:
         """Tell other servers from now on who is here."""
@@ -38,13 +48,22 @@ class PeopleElsewhere:
             if one.state == "null":
                 self._leave(session_id)
                 continue
-            self.roles[session_id] = one.role
             entry = AwarenessEntry(one.client, one.clock, one.state)
             awareness.receive(session_id, one.principal, (entry,))
+            if awareness.has(session_id):
+                self.roles[session_id] = one.role
+        self._heard_at[sender] = time.monotonic()
         self._changed()
+
+    def forget_old(self) -> None:
+        """Forget those of servers that have not told of this document for long: the word that they left was lost."""
+        for sender, heard_at in tuple(self._heard_at.items()):
+            if time.monotonic() - heard_at > _OLD_S:
+                self.forget(sender)
 
     def forget(self, sender: str) -> None:
         """A server has gone, with all who were there."""
+        self._heard_at.pop(sender, None)
         if self._forget(sender):
             self._changed()
 
@@ -54,6 +73,8 @@ class PeopleElsewhere:
         gone = [session_id for session_id in there if session_id not in but]
         for session_id in gone:
             self._leave(session_id)
+        for session_id in [one for one in self.roles if one.startswith(start) and one not in but]:
+            del self.roles[session_id]  # of one whose state was told here by another session
         return bool(gone)
 
     def _leave(self, session_id: str) -> None:

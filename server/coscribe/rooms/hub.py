@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from coscribe.model import Activity
 
-_REMEMBERED = 4096
-
 
 class ActivityHub:
     """A bell: it says that there is something new, storage says what."""
@@ -16,27 +14,22 @@ class ActivityHub:
     def __init__(self) -> None:
         self._last = 0
         self._rung = asyncio.Event()
-        # The newest that were announced: they are read again where other servers store some, too.
-        self._told: dict[int, None] = {}
-        # Hears the id of what was stored here.
-        self.stored: Callable[[int], None] = lambda _: None
+        # Hears that something was stored here, where other servers store activities too: whoever reads the list tells
+        # all of them in order of their ids, which is how readers resume. None where this server is alone.
+        self.news: Callable[[], None] | None = None
 
-    def store(self, activity: Activity) -> None:
-        """Announce an activity that was stored here."""
+    def store(self, activity: Activity) -> bool:
+        """Announce an activity that was stored here; False where that is left to the news."""
+        if self.news is not None:
+            self.news()
+            return False
         self.publish(activity)
-        self.stored(activity.id)
+        return True
 
     def publish(self, activity: Activity) -> None:
         """Announce a stored activity."""
-        self._told[activity.id] = None
-        if len(self._told) > _REMEMBERED:
-            del self._told[next(iter(self._told))]
         self._last = max(self._last, activity.id)
         self._ring()
-
-    def has_told(self, activity: Activity) -> bool:
-        """Whether it was announced here a short while ago."""
-        return activity.id in self._told
 
     def _ring(self) -> None:
         rung, self._rung = self._rung, asyncio.Event()

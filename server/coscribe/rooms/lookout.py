@@ -19,9 +19,12 @@ _TOGETHER = 500
 class Lookout:
     """One task for all rooms that somebody is in, where other servers write the same log."""
 
-    def __init__(self, log: UpdateLog, rooms: Callable[[], Collection[Room]]) -> None:
+    def __init__(
+        self, log: UpdateLog, rooms: Callable[[], Collection[Room]], failed: Callable[[Exception], None]
+    ) -> None:
         self._log = log
         self._rooms = rooms
+        self._failed = failed
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -39,22 +42,28 @@ class Lookout:
             await asyncio.sleep(_EVERY_S)
             rooms = [room for room in self._rooms() if room.sessions or room.feed.readers]
             for start in range(0, len(rooms), _TOGETHER):
-                await self._look(rooms[start : start + _TOGETHER])
+                try:
+                    await self._look(rooms[start : start + _TOGETHER])
+                except Exception as error:  # noqa: BLE001 - the end of this task would be the end of looking
+                    self._failed(error)
 
     async def _look(self, rooms: Sequence[Room]) -> None:
+        known = [room.head for room in rooms]
         try:
             heads = await self._log.heads([room.document_id for room in rooms])
         except Unavailable:
             return  # whoever writes is told; the next round is not far
-        for room in rooms:
-            tell(room, heads.get(room.document_id))
+        for room, seq in zip(rooms, known, strict=True):
+            _tell(room, heads.get(room.document_id), seq)
 
 
-def tell(room: Room, head: Head | None) -> None:
-    """Tell a room where its document stands; None for one that is gone."""
+def _tell(room: Room, head: Head | None, known: int) -> None:
+    """Tell a room where its document stands, None for one that is gone, and how far it was known before."""
     if head is None:
         room.lost()
     elif head.generation != room.generation:
         room.replaced(head.generation)
+    elif head.seq < known:
+        room.stray("the log stands before what was read of it")
     else:
         room.heard(head.seq)

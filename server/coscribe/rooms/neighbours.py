@@ -27,6 +27,7 @@ _ALL = "all"
 _ALIVE_EVERY_S = 2.0
 # Whoever was at a server that is not heard for so long is gone; three of its words may be lost.
 _GONE_AFTER_S = 8.0
+_ASK_AGAIN_S = 0.5
 # Entries ride along in a bell up to so many bytes: whoever has the one before need not read the log.
 _HINT_BYTES = 16 * 2**10
 # Rooms that are asked about between two turns of the loop, once the bus is there again.
@@ -49,12 +50,12 @@ class Rooms(Protocol):
 class Neighbours:
     """Tells other servers and hears them; without a bus there is nobody."""
 
-    def __init__(self, bus: Bus | None, rooms: Rooms, refused: Callable[[str], None]) -> None:
+    def __init__(self, bus: Bus | None, rooms: Rooms, failed: Callable[[Exception], None]) -> None:
         self._bus = bus
         self._rooms = rooms
-        self._refused = refused
-        # Hears up to which activity others have stored some.
-        self.happened_elsewhere: Callable[[int], None] = lambda _: None
+        self._failed = failed
+        # Hears that others have stored an activity.
+        self.happened_elsewhere: Callable[[], None] = lambda: None
         # When each of them was heard, by the loop's clock.
         self._heard_at: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -80,6 +81,8 @@ class Neighbours:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for room in self._rooms.rooms:
+            self._told(Present(room.document_id, (), is_all=True))
         await self._bus.close()
 
     # What is told
@@ -89,11 +92,18 @@ class Neighbours:
         if self._bus is not None:
             self._bus.follow(_topic(room.document_id))
             room.elsewhere.tell(self._told)
+            self._ask(room)
+            # The first answers may come before anything of this document is heard.
+            asyncio.get_running_loop().call_later(_ASK_AGAIN_S, self._ask, room)
+
+    def _ask(self, room: Room) -> None:
+        if self._rooms.live(room.document_id) is room:
             self._tell(room.document_id, Who(room.document_id))
 
     def closed(self, room: Room) -> None:
         """A room has gone."""
         if self._bus is not None:
+            room.elsewhere.end()
             self._told(Present(room.document_id, (), is_all=True))
             self._bus.leave(_topic(room.document_id))
 
@@ -104,10 +114,10 @@ class Neighbours:
             last = saved.first + saved.count - 1
             self._tell(room.document_id, Stored(room.document_id, room.generation, last, entries))
 
-    def happened(self, activity_id: int) -> None:
+    def happened(self) -> None:
         """An activity was stored."""
         if self._bus is not None:
-            self._bus.publish(_ALL, encode(Happened(activity_id)))
+            self._bus.publish(_ALL, encode(Happened()))
 
     def renamed(self, principal: Principal) -> None:
         """A principal has another name or colour."""
@@ -131,24 +141,27 @@ class Neighbours:
     async def _ask_all(self) -> None:
         rooms = [room for room in self._rooms.rooms if room.sessions or room.feed.readers]
         for at, room in enumerate(rooms):
-            self._tell(room.document_id, Who(room.document_id))
+            self._ask(room)
             self._told(room.elsewhere.all())
             if at % _TOGETHER == 0:
                 await asyncio.sleep(0.01)
 
     def _hear(self, _topic: str, sender: str, payload: bytes) -> None:
-        try:
-            message = decode(payload)
-        except Malformed:
-            self._refused("malformed")
-            return
         self._heard_at[sender] = asyncio.get_running_loop().time()
+        try:
+            self._take(sender, decode(payload))
+        except Malformed:
+            return  # a later version has a word that this one does not know
+        except Exception as error:  # noqa: BLE001 - the end of hearing would be worse than one bell that was not heard
+            self._failed(error)
+
+    def _take(self, sender: str, message: Message) -> None:
         match message:
             case Stored() | Present() | Who():
                 if (room := self._rooms.live(message.document_id)) is not None:
                     self._hear_of(room, sender, message)
-            case Happened(activity_id):
-                self.happened_elsewhere(activity_id)
+            case Happened():
+                self.happened_elsewhere()
             case Renamed(principal):
                 for room in tuple(self._rooms.rooms):
                     room.rename(principal)
@@ -165,8 +178,7 @@ class Neighbours:
             case Present():
                 room.elsewhere.hear(sender, message)
             case Who():
-                if room.sessions:
-                    self._told(room.elsewhere.all())
+                self._told(room.elsewhere.all())
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -174,11 +186,19 @@ class Neighbours:
             if self._bus is not None:
                 self._bus.publish(_ALL, encode(Alive()))
             await asyncio.sleep(_ALIVE_EVERY_S)
-            for sender, heard_at in tuple(self._heard_at.items()):
-                if loop.time() - heard_at > _GONE_AFTER_S:
-                    del self._heard_at[sender]
-                    for room in tuple(self._rooms.rooms):
-                        room.elsewhere.forget(sender)
+            try:
+                self._forget_silent(loop.time())
+            except Exception as error:  # noqa: BLE001 - nobody would be told any more that this server lives
+                self._failed(error)
+
+    def _forget_silent(self, now: float) -> None:
+        gone = [sender for sender, heard_at in self._heard_at.items() if now - heard_at > _GONE_AFTER_S]
+        for sender in gone:
+            del self._heard_at[sender]
+        for room in tuple(self._rooms.rooms):
+            for sender in gone:
+                room.elsewhere.forget(sender)
+            room.elsewhere.forget_old()
 
 
 def _topic(document_id: str) -> str:

@@ -75,6 +75,10 @@ class Recordable(Protocol):
         """The log cannot be written now; it is tried again."""
         ...
 
+    def unstored(self, reason: str) -> None:
+        """This append alone could not be stored; it is tried again later."""
+        ...
+
     def spoiled(self) -> None:
         """It could not follow its own commit: whoever opens the document again reads it from the log."""
         ...
@@ -267,4 +271,4 @@ class Recorder:
         pause = min(pause * 2, _LAST_PAUSE_S)
         self._resting[room.document_id] = (pause, loop.time() + pause)
         loop.call_later(pause, self._wake.set)
-        room.delayed(reason)
+        room.unstored(reason)

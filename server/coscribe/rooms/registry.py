@@ -94,9 +94,8 @@ class Registry:
         self.drops = 0
         means = Means(self._recorder, storage.log, self._workshop, self.turns, storage.principals)
         # The other servers, as far as they are heard.
-        self.neighbours = Neighbours(storage.bus, self, lambda reason: self._watch("bus_refused", reason=reason))
-        hub.stored = self.neighbours.happened
-        self._lookout = Lookout(storage.log, lambda: self.rooms) if storage.is_shared else None
+        self.neighbours = Neighbours(storage.bus, self, self._bell_failed)
+        self._lookout = Lookout(storage.log, lambda: self.rooms, self._bell_failed) if storage.is_shared else None
         self._titles = Titles(storage.documents, self.live, self._title_failed)
         owner = Owner(self._failed, self._strayed, self._forget, self._titles.follow, self._saved, hub.store)
         self._opener = Opener(storage, limits, means, owner, self._damaged)
@@ -162,19 +161,25 @@ class Registry:
 
         It is up with the document as it was read: whoever was answered by another server a moment ago finds his work.
         """
-        held = await self._open(document)
-        while self._held.get(document.id) is not held:  # it ended before its first holder came to run
+        while True:
             held = await self._open(document)
+            if self._held.get(document.id) is not held:
+                continue  # it ended before its first holder came to run
+            self._hold(held)
+            try:
+                await held.room.caught_up(document.seq)
+            except BaseException:  # who asked may be cancelled meanwhile
+                self.release(held)
+                raise
+            if self._held.get(document.id) is held:
+                return held
+            self.release(held)  # it ended meanwhile, and nobody would ever end who came into it
+
+    def _hold(self, held: Held) -> None:
         held.holders += 1
         if held.expiry is not None:
             held.expiry.cancel()
             held.expiry = None
-        try:
-            await held.room.caught_up(document.seq)
-        except BaseException:  # who asked may be cancelled meanwhile
-            self.release(held)
-            raise
-        return held
 
     def release(self, held: Held) -> None:
         """Let go of a room; when nobody holds it any more it goes after a while."""
@@ -301,6 +306,9 @@ class Registry:
 
     def _snapshot_failed(self, document_id: str, error: Exception) -> None:
         self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))
+
+    def _bell_failed(self, error: Exception) -> None:
+        self._watch("bell_failed", reason=cause_of(error), exc_info=_unforeseen(error))
 
     def _title_failed(self, document_id: str, error: Exception) -> None:
         self._watch("title_failed", document_id=document_id, reason=cause_of(error), exc_info=_unforeseen(error))

@@ -41,7 +41,7 @@ class Owner:
     gone: Callable[[Room], None]
     paused: Callable[[Room], None]
     saved: Callable[[Room, Saved], None]
-    activity: Callable[[Activity], None]
+    activity: Callable[[Activity], bool]
 
 
 class Room:
@@ -89,6 +89,11 @@ class Room:
     def seq(self) -> int:
         """What the committed text stands at."""
         return self._exchange.intake.seq
+
+    @property
+    def head(self) -> int:
+        """Up to where the log is known."""
+        return self._exchange.intake.following.head
 
     @property
     def text(self) -> str:
@@ -261,6 +266,7 @@ class Room:
             if session.principal.id == principal.id:
                 session.principal = principal
         self._exchange.awareness.rename(principal)
+        self._standing.authors.rename(principal)
         self._soon()
 
     def announce(self, activity: Activity) -> None:
@@ -360,8 +366,8 @@ class Room:
         self._followed(saved.commits)
         self._exchange.ask_again()
         for activity in saved.activities:
-            self.feed.publish_activity(activity)
-            self._owner.activity(activity)
+            if self._owner.activity(activity):
+                self.feed.publish_activity(activity)
         self._owner.saved(self, saved)
 
     def _followed(self, commits: Sequence[Commit]) -> None:

@@ -171,6 +171,11 @@ class Saving:
         """The log cannot be written now."""
         self._listener.delayed(reason)
 
+    def unstored(self, reason: str) -> None:
+        """The append alone could not be stored: nothing of it is in the log."""
+        self.is_under_way = False
+        self._listener.delayed(reason)
+
     def lost(self) -> None:
         """The document is gone from storage: nothing of this can be saved."""
         self.is_under_way = False

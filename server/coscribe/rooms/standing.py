@@ -39,9 +39,10 @@ class Standing:
         self._life = life
         self._told = told
         self.past = Past(means.log, place, exchange.intake)
-        listener = Listener(self._saved, self._overtaken, told.delayed, told.lost, told.replaced, told.failed)
+        listener = Listener(self._saved, self._overtaken, self._delayed, told.lost, told.replaced, told.failed)
         self.saving = Saving(document_id, exchange.generation, exchange.intake, listener)
-        source = Source(place, means.log, Authors(means.principals))
+        self.authors = Authors(means.principals)
+        source = Source(place, means.log, self.authors)
         host = Host(lambda: life.phase is not Phase.CLOSED, self._found, self._followed, told.strayed)
         self.follower = Follower(exchange, self.saving, source, host)
 
@@ -57,6 +58,10 @@ class Standing:
 
     def _saved(self, saved: Saved) -> None:
         self._told.saved(saved)
+        self.follower.moved()
+
+    def _delayed(self, reason: str) -> None:
+        self._told.delayed(reason)
         self.follower.moved()
 
     def _followed(self, commits: Sequence[Commit]) -> None:
@@ -76,6 +81,8 @@ class Standing:
         self.follower.moved()
         if self._life.phase is Phase.CLOSED:
             self._exchange.intake.abandon()  # it was never acked: its clients bring it to the next room
+        elif seq < self._exchange.intake.following.head:
+            self._told.strayed("the log stands before what was read of it")
         else:
             self.follower.heard(seq)
             self.submit()

@@ -72,6 +72,10 @@ class AccessService:
         """
         return self._reapplied + self._registry.drops
 
+    def note_change(self) -> None:
+        """Note that access was changed, perhaps of a document whose room is just being opened."""
+        self._reapplied += 1
+
     async def role(self, document: Document, caller: Caller) -> Role | None:
         """The caller's role on the document, None when it does not exist for him."""
         principal = caller.principal

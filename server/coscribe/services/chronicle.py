@@ -48,7 +48,5 @@ class Chronicle:
         return await self.change(document_id, DocumentChanges(), author, (kind, data))
 
     def _tell(self, activity: Activity) -> None:
-        room = self._registry.live(activity.document_id)
-        if room is not None:
+        if self._hub.store(activity) and (room := self._registry.live(activity.document_id)) is not None:
             room.announce(activity)
-        self._hub.store(activity)

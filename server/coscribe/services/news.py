@@ -1,4 +1,4 @@
-"""What other servers have done beside the texts: read from the list of activities, brought to those who are here.
+"""What all servers have done beside the texts: read from the list of activities, brought to those who are here.
 
 A bell says that there is something new; without one the list is looked at every two seconds. So whoever lost access
 through another server has lost it here soon, with a bus or without.
@@ -32,7 +32,12 @@ class News:
         self._access = access
         self._last: int | None = None
         self._rung = asyncio.Event()
-        registry.neighbours.happened_elsewhere = lambda _: self._rung.set()
+        registry.neighbours.happened_elsewhere = self._rung.set
+        hub.news = self._stored_here
+
+    def _stored_here(self) -> None:
+        self._rung.set()
+        self._registry.neighbours.happened()
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Bring news until `stop` is set."""
@@ -55,14 +60,15 @@ class News:
             return
         while found := await self._activities.since(self._last, limit=_TOGETHER):
             for activity in found:
-                if not self._hub.has_told(activity):
-                    await self._bring(activity)
                 self._last = activity.id
+                await self._bring(activity)
 
     async def _bring(self, activity: Activity) -> None:
         room = self._registry.live(activity.document_id)
         if room is not None:
             room.announce(activity)
-            if activity.kind not in _HARMLESS:
-                await self._access.inspect(room)
         self._hub.publish(activity)
+        if activity.kind not in _HARMLESS:
+            self._access.note_change()
+            if room is not None:
+                await self._access.inspect(room)
