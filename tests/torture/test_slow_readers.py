@@ -27,8 +27,9 @@ pytestmark = pytest.mark.alone
 _SEED = 20240907
 _OUTBOX = 2**16
 _PASTE = " " * 40_000
-# Between keys the others wait for one another, so a loaded machine shows here and not only in the server.
-_LEAST_S = 0.1
+# Between keys the others wait for one another, so a loaded machine shows here and not only in the server: alone, as
+# `make torture` runs it, and beside other tests.
+_LEAST_S, _LEAST_BESIDE_OTHERS_S = 0.1, 0.25
 # More than the kernel buffers on both sides of a loopback connection.
 _MORE_THAN_BUFFERS = 16 * 2**20
 _EVERYTHING = b"\x00\x00\x01\x00"
@@ -75,7 +76,8 @@ async def test_d7_slow_readers_delay_nobody_and_catch_up(proof: Proof, tmp_path:
             p99_ms_beside=round(beside * 1e3, 1),
             keys=keys,
         )
-        assert beside < max(_LEAST_S, 3 * before)
+        least = _LEAST_S if proof.full else _LEAST_BESIDE_OTHERS_S
+        assert beside < max(least, 3 * before)
 
 
 async def _under_load(one: Writer, other: Writer, paster: Writer, keys: int) -> float:
