@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.support.fault_proxy import FaultProxy
 from tests.support.postgres import PostgresServer, postgres_programs
-from tests.support.redis import RedisServer, a_free_port, redis_program
+from tests.support.proxies import free_port
+from tests.support.redis import RedisServer, redis_program
 from tests.support.server import CoscribeServer
 
 from coscribe.storage.migrate import upgrade
@@ -46,7 +47,7 @@ class Fleet:
 @pytest.fixture
 def own_cluster() -> Iterator[PostgresServer]:
     """A running cluster with a port, that the test may stop."""
-    cluster = PostgresServer(postgres_programs(), a_free_port())
+    cluster = PostgresServer(postgres_programs(), free_port())
     cluster.make()
     cluster.start()
     try:

@@ -61,7 +61,7 @@ class HttpWire:
         try:
             answer = await client.post(f"/sessions/{document_id}")
             answer.raise_for_status()
-        except BaseException:
+        except BaseException:  # who waits may be cancelled, too; a client that is left open is a warning
             await client.aclose()
             raise
         wire = cls(client, document_id, answer.json()["session"])

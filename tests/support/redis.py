@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.proxies import free_port
 
 _WITHIN_S = 30.0
 
@@ -23,7 +24,7 @@ class RedisServer:
     def __init__(self, program: str, folder: Path) -> None:
         self._program = program
         self._folder = folder
-        self._port = a_free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,13 +79,6 @@ class RedisServer:
             self._process.send_signal(signal.SIGCONT)
 
 
-def a_free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def redis_program() -> str:
     """The server's program; without it the test fails on CI and is skipped elsewhere."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -93,7 +87,7 @@ def redis_program() -> str:
     words = "Redis is missing: apt-get install redis-server"
     if os.environ.get("CI"):
         pytest.fail(words)
-    pytest.skip(words)
+    pytest.skip(words)  # only where it was not installed; .ci/run installs it
 
 
 @pytest.fixture

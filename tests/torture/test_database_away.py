@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.documents import new_document, socket_url, text_of
 from tests.support.ledger import Ledger
-from tests.support.postgres import PostgresServer, postgres_programs
+from tests.support.postgres import PostgresServer
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
 from tests.support.sick_disk import degraded
@@ -23,19 +23,6 @@ from tests.support.writers import Writer, introduce, meet, new_guest
 from coscribe.storage.migrate import upgrade
 
 _SEED = 5
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A running cluster that the test may stop."""
-    cluster = PostgresServer(postgres_programs())
-    cluster.make()
-    cluster.start()
-    try:
-        yield cluster
-        cluster.stop()
-    finally:
-        cluster.remove()
 
 
 @contextmanager
@@ -65,11 +52,9 @@ def _frozen(cluster: PostgresServer) -> Iterator[None]:
     faults="F5",
     how="an immediate shutdown and a freeze of all its processes, under typing",
 )
-async def test_a_database_that_is_away_loses_nothing(
-    proof: Proof, own_postgres: PostgresServer, tmp_path: Path
-) -> None:
-    await asyncio.to_thread(own_postgres.execute, "CREATE DATABASE away")
-    url = own_postgres.url("away")
+async def test_a_database_that_is_away_loses_nothing(proof: Proof, own_cluster: PostgresServer, tmp_path: Path) -> None:
+    await asyncio.to_thread(own_cluster.execute, "CREATE DATABASE away")
+    url = own_cluster.url("away")
     await asyncio.to_thread(upgrade, url)
     rng = random.Random(_SEED)
     with CoscribeServer(tmp_path, database_url=url, keepalive_s=0.1) as server, Ledger(tmp_path / "ledger") as ledger:
@@ -80,7 +65,7 @@ async def test_a_database_that_is_away_loses_nothing(
         back_s = []
         for number in range(proof.rounds(1, 6)):
             away = _frozen if number % 2 else _stopped
-            back_s.append(await _type_while_away(server, writers, away(own_postgres), rng))
+            back_s.append(await _type_while_away(server, writers, away(own_cluster), rng))
         text = await meet(writers)
         ledger.check_all(text)
         for writer in writers:

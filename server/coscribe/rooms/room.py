@@ -23,7 +23,7 @@ from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Saved
-from coscribe.rooms.standing import Standing, Told
+from coscribe.rooms.standing import LogListener, Standing
 from coscribe.rooms.turns import Turn
 from coscribe.rooms.weighing import Host, Weighing
 from coscribe.rooms.writers import Door, Writers, Written, light
@@ -68,7 +68,9 @@ class Room:
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         host = Host(lambda: self._life.is_open, self._changed, self.fail)
         self._weighing = Weighing(exchange, means.workshop, host)
-        told = Told(self._on_saved, self._followed, self._on_delayed, self.lost, self.replaced, self.fail, self.stray)
+        told = LogListener(
+            self._on_saved, self._followed, self._on_delayed, self.lost, self.replaced, self.fail, self.stray
+        )
         self._standing = Standing(document_id, exchange, means, self._life, told)
         door = Door(host.is_open, self._wrote, self.fail)
         self._writers = Writers(exchange, self._standing.saving, self._weighing, door)

@@ -17,7 +17,7 @@ from coscribe.rooms.saving import Listener, Saved, Saving
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LogListener:
     """What the room is told of its log: `followed` where others stored something, `strayed` where it cannot follow."""
 
     saved: Callable[[Saved], None]
@@ -32,7 +32,7 @@ class Told:
 class Standing:
     """One room's side of the log."""
 
-    def __init__(self, document_id: str, exchange: Exchange, means: Means, life: Life, told: Told) -> None:
+    def __init__(self, document_id: str, exchange: Exchange, means: Means, life: Life, told: LogListener) -> None:
         place = Place(document_id, exchange.generation)
         self._exchange = exchange
         self._recorder = means.recorder
