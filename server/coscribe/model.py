@@ -143,7 +143,8 @@ class Append:
     """What one document adds to the log in one commit. `client_ids` are bindings first seen in it (rule D10).
 
     `activities` are committed with it; their seq is that of the append's last entry. `after` is the seq behind which it
-    is to stand: of what the log has its author knows all, or nothing is stored. None takes whatever comes.
+    is to stand: of what the log has its author knows all, or nothing is stored. None takes whatever comes. `is_late`
+    tells that it came too late before.
     """
 
     document_id: str
@@ -152,6 +153,7 @@ class Append:
     client_ids: tuple[tuple[int, str], ...] = ()
     activities: tuple[NewActivity, ...] = ()
     after: int | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -29,16 +29,22 @@ from coscribe.model import (
     Unstored,
 )
 
+# Takes in what others have stored up to a seq, behind what an append was made for; gives one to stand behind that.
+Meet = Callable[[Append, int, Sequence[Entry]], Awaitable[Append | None]]
+
 
 class UpdateLog(Protocol):
     """The truth of every document: its committed updates by seq (rules D1 to D3)."""
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
+    async def append(
+        self, batch: Sequence[Append], meet: Meet | None = None
+    ) -> list[Appended | Replaced | Behind | Unstored | None]:
         """Commit all of `batch` in one durable transaction and allot seqs under each document's row.
 
         At most one Append a document. The answer is in the order of `batch`: Replaced and None where the document is of
         another generation or gone, Behind where it has come further than the Append's `after`, Unstored where its rows
-        alone cannot be stored; nothing of that Append is.
+        alone cannot be stored; nothing of that Append is. Where one that `is_late` comes too late again, `meet` is
+        asked while nobody else can store anything, so that whoever is slower than others has his turn.
         Raises Unavailable when nothing was committed.
         """
         ...

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.contracts.values import NOW, after, an_activity, an_entry, stored
 
-from coscribe.model import Append, Appended, Damage, Entry, Place, Replaced, RowKind, Snapshot, Unstored
+from coscribe.model import Append, Appended, Behind, Damage, Entry, Place, Replaced, RowKind, Snapshot, Unstored
 from coscribe.ports import UpdateLog
 from coscribe.storage.activities import SqlActivities
 from coscribe.storage.checksums import checksum
@@ -187,6 +187,17 @@ async def test_d1_appends_at_once_take_turns(log: UpdateLog, database: Database,
         entries = await log.read(document.id, 1, after=0)
         assert [entry.seq for entry in entries] == list(range(1, 41))
         assert {entry.payload for entry in entries[1::2]} == {b"!"}
+
+
+async def test_d1_what_came_too_late_is_not_stored_and_holds_up_no_other(log: UpdateLog, database: Database) -> None:
+    late, well = await stored(database), await stored(database)
+    await log.append([append_of(late.id, b"a")])
+
+    batch = [replace(append_of(late.id, b"b"), after=0), replace(append_of(well.id, b"c"), after=0)]
+
+    assert await log.append(batch) == [Behind(1), Appended(1)]
+    assert [entry.payload for entry in await log.read(late.id, 1, after=0)] == [b"a"]
+    assert await log.append([replace(append_of(late.id, b"b"), after=1)]) == [Appended(2)]
 
 
 async def test_a_transaction_that_is_broken_off_leaves_nothing(log: UpdateLog, database: Database) -> None:

@@ -30,7 +30,7 @@ from coscribe.model import (
     Snapshot,
     Unstored,
 )
-from coscribe.ports import Bus
+from coscribe.ports import Bus, Meet
 from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.opening import Storage
@@ -64,13 +64,15 @@ class FaultyLog:
         self.readable = asyncio.Event()
         self.readable.set()
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
+    async def append(
+        self, batch: Sequence[Append], meet: Meet | None = None
+    ) -> list[Appended | Replaced | Behind | Unstored | None]:
         self.arrived.set()
         await self.open.wait()
         if self.failures:
             self.failures -= 1
             raise Unavailable("The disk is full.")
-        answers = await self._log.append(batch)
+        answers = await self._log.append(batch, meet)
         self.appends.append(tuple(batch))
         if self.lost_answers:
             self.lost_answers -= 1

@@ -229,11 +229,11 @@ async def test_d8_what_can_never_be_stored_is_tried_again_by_itself(building: Bu
     real = building.log.append
     refusing = True
 
-    async def append(batch: Any) -> Any:
+    async def append(batch: Any, meet: Any = None) -> Any:
         if not refusing:
-            return await real(batch)
+            return await real(batch, meet)
         rest = [one for one in batch if one.document_id != document.id]
-        answers = iter(await real(rest) if rest else [])
+        answers = iter(await real(rest, meet) if rest else [])
         return [Unstored("no") if one.document_id == document.id else next(answers) for one in batch]
 
     building.log.append = append  # type: ignore[method-assign]

@@ -10,7 +10,8 @@ from tests.contracts.values import stored
 from tests.support.people import ANN, NOW
 from tests.support.wire_bytes import one, typed
 
-from coscribe.model import Append, Appended, NewEntry, Place, Replaced, Unstored
+from coscribe.model import Append, Appended, Behind, NewEntry, Place, Replaced, Unstored
+from coscribe.ports import Meet
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.recorder import Recorder
 from coscribe.storage.archive import SqlArchive
@@ -105,11 +106,13 @@ class Stumbling(SqlUpdateLog):
 
     is_first = True
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
+    async def append(
+        self, batch: Sequence[Append], meet: Meet | None = None
+    ) -> list[Appended | Replaced | Behind | Unstored | None]:
         if self.is_first:
             self.is_first = False
             raise IndexError("a bug")
-        return await super().append(batch)
+        return await super().append(batch, meet)
 
 
 async def test_whatever_the_log_says_the_entries_are_tried_again(sqlite: Database) -> None:

@@ -18,7 +18,8 @@ from coscribe.core.splices import Splice
 from coscribe.core.tally import Tally
 from coscribe.core.update import scan
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended, NewEntry, Replaced, Unstored
+from coscribe.model import Append, Appended, Behind, Entry, NewEntry, Replaced, Unstored
+from coscribe.ports import Meet
 from coscribe.rooms import recorder, registry
 from coscribe.rooms.recorder import Recorder
 from coscribe.storage.engine import Database
@@ -297,6 +298,9 @@ class SickRoom:
     def overtaken(self, seq: int) -> None:
         raise RuntimeError(str(seq))
 
+    async def meet(self, seq: int, entries: Sequence[Entry]) -> Append | None:
+        raise RuntimeError(f"{seq}: {entries}")
+
     def delayed(self, reason: str) -> None:
         raise RuntimeError(reason)
 
@@ -362,14 +366,16 @@ async def test_a_document_that_rests_is_not_opened_while_an_append_of_it_is_on_i
     real, refused = building.log.append, False
     arrived, answer = asyncio.Event(), asyncio.Event()
 
-    async def append(batch: Sequence[Append]) -> list[Appended | Replaced | Unstored | None]:
+    async def append(
+        batch: Sequence[Append], meet: Meet | None = None
+    ) -> list[Appended | Replaced | Behind | Unstored | None]:
         nonlocal refused
         if not refused:
             refused = True
             return [Unstored("no")]
         arrived.set()
         await answer.wait()
-        return await real(batch)
+        return await real(batch, meet)
 
     building.log.append = append  # type: ignore[method-assign]
     recorder = Recorder(building.log, lambda _: None, lambda *_: None)

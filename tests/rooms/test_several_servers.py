@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from itertools import count
 
 import pytest
 from sqlalchemy import delete, update
 from tests.rooms.building import Building, a_reader, acks, enter, eventually, notices, waiting
+from tests.support.fault_proxy import FaultProxy, Weather
 from tests.support.people import ANN, BEN
+from tests.support.postgres import PostgresServer
 from tests.support.viewer import apply_ops
 from tests.support.wire_bytes import framed, one, typed
 
+from coscribe.core.session import Session
 from coscribe.core.splices import Splice
 from coscribe.model import Document
 from coscribe.rooms import lookout
@@ -20,6 +25,7 @@ from coscribe.rooms.feed_reader import FeedReader
 from coscribe.rooms.history import replica_at
 from coscribe.rooms.room import Room
 from coscribe.storage.engine import Database
+from coscribe.storage.migrate import upgrade
 from coscribe.storage.tables import documents, updates
 
 Servers = tuple[Building, Building]
@@ -54,6 +60,13 @@ async def followed(reader: FeedReader, text: str) -> tuple[str, list[int]]:
             text = apply_ops(text, data["ops"])
             seqs.append(data["seq"])
     return text, seqs
+
+
+async def type_on(room: Room, session: Session) -> None:
+    """Type a letter each 5 ms, for ever."""
+    for at in count():
+        room.receive(session, framed(2, one(5, at, typed("a", after=(5, at - 1) if at else None))))
+        await asyncio.sleep(0.005)
 
 
 async def test_what_one_server_stored_the_other_tells_its_people_and_readers(
@@ -315,3 +328,30 @@ async def test_a_log_that_leads_to_another_text_than_was_told_is_not_followed(
     assert ("room_strayed", "the log leads to another text than was told") in [
         (event, fields.get("reason")) for event, fields in there.told
     ]
+
+
+@pytest.mark.postgres
+async def test_whoever_types_a_letter_has_his_turn_beside_one_who_types_on(
+    own_cluster: PostgresServer, nobody_looks: None
+) -> None:
+    """Commits that take as long as the pause between them leave no gap for others, who are not even rung here."""
+    await asyncio.to_thread(upgrade, await asyncio.to_thread(own_cluster.new_database, "template0"))
+    async with AsyncExitStack() as stack:
+        slow = await stack.enter_async_context(FaultProxy(own_cluster.port or 0, seed=1))
+        databases = [Database.open(own_cluster.url_at(slow.port, "test_1")) for _ in range(2)]
+        here, there = [Building(database, is_shared=True) for database in databases]
+        for closing in (*databases, here, there):
+            stack.push_async_callback(closing.close)
+        near, far = await both((here, there), await here.document())
+        slow.set(Weather(latency_s=0.005), Weather(latency_s=0.005))
+        typing = asyncio.create_task(type_on(near, enter(near, "ann")))
+        ben = enter(far, "ben", BEN)
+        await eventually(lambda: near.seq > 0)
+
+        for at in range(10):
+            tries = len(there.log.appends)
+            far.receive(ben, framed(2, one(6, at, typed("b", after=(6, at - 1) if at else None))))
+            await eventually(lambda: far.is_settled)
+            # Whoever comes too late, and then meets what he missed; once more where that takes its time.
+            assert len(there.log.appends) <= tries + 3
+        typing.cancel()

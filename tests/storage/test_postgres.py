@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -11,13 +13,14 @@ from tests.contracts.values import an_activity, an_entry, stored
 from tests.support.postgres import PostgresServer, postgres_programs
 
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended, Replaced
+from coscribe.model import Append, Appended, Behind, Entry, Replaced
+from coscribe.storage import appending_postgres, update_log
 from coscribe.storage.activities import SqlActivities, insert_activities
 from coscribe.storage.documents import SqlDocuments
 from coscribe.storage.engine import Database
 from coscribe.storage.health import SqlHealth
 from coscribe.storage.migrate import upgrade
-from coscribe.storage.tables import documents
+from coscribe.storage.tables import documents, updates
 from coscribe.storage.update_log import SqlUpdateLog
 
 pytestmark = pytest.mark.postgres
@@ -155,3 +158,72 @@ async def test_d6_an_append_that_waits_for_a_restore_finds_another_generation(po
         await until_someone_waits(postgres, "transactionid")
 
     assert await waiting == [Replaced(5)]
+
+
+def late(document_id: str, payload: bytes, behind: int) -> Append:
+    """What has come too late before."""
+    return Append(document_id, 1, (an_entry(payload),), after=behind, is_late=True)
+
+
+async def test_who_comes_too_late_again_takes_in_what_he_missed_while_the_row_is_his(postgres: Database) -> None:
+    document, log = await stored(postgres), SqlUpdateLog(postgres)
+    await log.append([Append(document.id, 1, (an_entry(b"a"), an_entry(b"b")))])
+    met: list[tuple[int, list[bytes]]] = []
+
+    async def meet(append: Append, seq: int, missed: Sequence[Entry]) -> Append:
+        met.append((seq, [entry.payload for entry in missed]))
+        other = asyncio.create_task(log.append([Append(document.id, 1, (an_entry(b"d"),))]))
+        others.append(other)
+        await until_someone_waits(postgres, "transactionid")
+        return replace(append, after=seq)
+
+    others: list[asyncio.Task[Any]] = []
+    assert await log.append([late(document.id, b"c", 1)], meet) == [Appended(3)]
+
+    assert met == [(2, [b"b"])]
+    assert await others[0] == [Appended(4)]
+    assert [entry.payload for entry in await log.read(document.id, 1, after=0)] == [b"a", b"b", b"c", b"d"]
+
+
+async def test_who_cannot_take_in_what_he_missed_is_told_again(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, log = await stored(postgres), SqlUpdateLog(postgres)
+    await log.append([Append(document.id, 1, (an_entry(b"a"), an_entry(b"b"), an_entry(b"c")))])
+    met: list[int] = []
+
+    async def meet(_append: Append, seq: int, _missed: Sequence[Entry]) -> None:
+        met.append(seq)
+
+    assert await log.append([late(document.id, b"d", 1)], meet) == [Behind(3)]
+    assert await log.append([late(document.id, b"d", 3)], meet) == [Appended(4)]
+    assert met == [3]
+    # Nor is he asked where there is much, or where some of it cannot be read.
+    monkeypatch.setattr(update_log, "_MOST_MISSED", 2)
+    assert await log.append([late(document.id, b"e", 1)], meet) == [Behind(4)]
+    async with postgres.write() as connection:
+        await connection.execute(update(updates).where(updates.c.seq == 3).values(payload=b"x"))
+    assert await log.append([late(document.id, b"e", 2)], meet) == [Behind(4)]
+    assert met == [3]
+
+
+async def test_a_server_that_stands_still_keeps_no_row_from_others(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appending_postgres, "_STANDING_STILL", "200ms")
+    document, log = await stored(postgres), SqlUpdateLog(postgres)
+    await log.append([Append(document.id, 1, (an_entry(b"a"),))])
+    thawed = asyncio.Event()
+
+    async def meet(append: Append, seq: int, _missed: Sequence[Entry]) -> Append:
+        others.append(asyncio.create_task(log.append([Append(document.id, 1, (an_entry(b"c"),))])))
+        others[0].add_done_callback(lambda _: thawed.set())
+        await thawed.wait()
+        return replace(append, after=seq)
+
+    others: list[asyncio.Task[Any]] = []
+    async with asyncio.timeout(30):
+        with pytest.raises(Unavailable):
+            await log.append([late(document.id, b"b", 0)], meet)
+
+    assert await others[0] == [Appended(2)]

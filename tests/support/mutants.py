@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from coscribe.core import intake, pairs, replica, session
 from coscribe.core.update import Scan, Span
 from coscribe.model import Append, Appended
+from coscribe.ports import Meet
 from coscribe.storage import engine
 from coscribe.storage.update_log import SqlUpdateLog
 
@@ -28,9 +29,9 @@ def ack_early() -> None:
     heads: dict[str, int] = {}
     writing: set[asyncio.Task[object]] = set()
 
-    async def append(self: SqlUpdateLog, batch: Sequence[Append]) -> list[Appended | None]:
+    async def append(self: SqlUpdateLog, batch: Sequence[Append], meet: Meet | None = None) -> list[Appended | None]:
         if any(item.document_id not in heads for item in batch):
-            answers = await original(self, batch)
+            answers = await original(self, batch, meet)
         else:
             answers = [Appended(heads[item.document_id] + 1, ()) for item in batch]
             task: asyncio.Task[object] = asyncio.create_task(_later(original, self, batch))

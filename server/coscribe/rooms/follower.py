@@ -96,13 +96,17 @@ class Follower:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
+    async def next_move(self) -> None:
+        """Wait until an own append is answered, or the text moves."""
+        await self._moved.wait()
+
     async def caught_up(self, seq: int) -> None:
         """Wait until the text has come to a seq that is in the log. Raises Unavailable."""
         self.heard(seq)
         try:
             async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
                 while self._following.seq < seq and self._host.is_open():
-                    await self._moved.wait()
+                    await self.next_move()
         except TimeoutError:
             raise Unavailable("This server has not come up with the document yet; try again in a moment.") from None
 
@@ -141,7 +145,7 @@ class Follower:
         if not has_come_along:
             entries = await self._log.read(place.document_id, place.generation, after=head, limit=_READ)
         while self._saving.is_under_way and self._host.is_open():
-            await self._moved.wait()  # what was read may be own: the answer to the append says so
+            await self.next_move()  # what was read may be own: the answer to the append says so
         await self._authors.learn(entries)
         while self._host.is_open() and await self._take(entries):  # noqa: ASYNC110 - it works between two turns
             await asyncio.sleep(0)

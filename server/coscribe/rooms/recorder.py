@@ -7,12 +7,12 @@ goes into the next; the first keystroke after a pause is committed at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from coscribe.errors import Unavailable
-from coscribe.model import Append, Appended, Behind, Replaced, Unstored
+from coscribe.model import Append, Appended, Behind, Entry, Replaced, Unstored
 from coscribe.ports import UpdateLog
 
 # From one commit to the next, so that the first keystroke after a pause is committed at once, and of 250 a second that
@@ -69,6 +69,10 @@ class Recordable(Protocol):
 
     def overtaken(self, seq: int) -> None:
         """The log has come to this seq by others: nothing was stored, and the room submits again once it knows that."""
+        ...
+
+    async def meet(self, seq: int, entries: Sequence[Entry]) -> Append | None:
+        """Others have stored these entries up to this seq; gives what is to stand behind them."""
         ...
 
     def delayed(self, reason: str) -> None:
@@ -201,9 +205,10 @@ class Recorder:
 
     async def _commit(self, taken: list[tuple[Recordable, Append]]) -> None:
         delay, silent_s = _FIRST_RETRY_S, _TELL_EVERY_S
+        rooms = {room.document_id: room for room, _ in taken}
         while True:
             try:
-                answers = await self._log.append([append for _, append in taken])
+                answers = await self._log.append([append for _, append in taken], partial(self._meet, rooms))
                 break
             except Exception as error:  # noqa: BLE001 - whatever it was, the entries are still to be stored
                 if silent_s >= _TELL_EVERY_S:
@@ -219,6 +224,16 @@ class Recorder:
         self._judge(taken, answers)
         for (room, _), answer in zip(taken, answers, strict=True):
             self._isolated(partial(self._tell, room, answer))
+
+    async def _meet(
+        self, rooms: Mapping[str, Recordable], append: Append, seq: int, entries: Sequence[Entry]
+    ) -> Append | None:
+        """Let the room of an append that came too late again take in what others have stored."""
+        try:
+            return await rooms[append.document_id].meet(seq, entries)
+        except Exception as error:  # noqa: BLE001 - the others of the batch are still to be stored
+            self._failed(error)
+            return None
 
     def _judge(self, taken: list[tuple[Recordable, Append]], answers: Sequence[Answer]) -> None:
         """Whether anything can be stored, by what was answered."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,8 @@ from coscribe.model import Activity, ActivityKind, Append, Appended, Entry, NewA
 _EDITED_EVERY = timedelta(minutes=10)
 # How long a writer over REST waits for the disk before it is told to come back.
 _DURABLE_WITHIN_S = 25.0
+# How long others wait while this room takes in what they have stored.
+_MET_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Listener:
     """Whom the state of saving concerns."""
 
     saved: Callable[[Saved], None]
-    overtaken: Callable[[int], None]
+    overtaken: Callable[[int, Sequence[Entry]], None]
+    moved: Callable[[], Awaitable[None]]
     delayed: Callable[[str], None]
     lost: Callable[[], None]
     replaced: Callable[[int], None]
@@ -65,6 +68,8 @@ class Saving:
         self._upto = 0
         # Whether the recorder has an append of ours that it was not answered yet.
         self.is_under_way = False
+        # Whether what is to be committed came too late before.
+        self._is_late = False
         self._edited_at: dict[str, datetime] = {}
         self._waiters: list[tuple[int, asyncio.Future[int]]] = []
 
@@ -116,6 +121,7 @@ class Saving:
             tuple(pair for batch in batches for pair in batch.client_ids),
             tuple(self._edited(author) for author in self._due_authors(batches)),
             after=self._intake.following.head,
+            is_late=self._is_late,
         )
 
     def _due_authors(self, batches: list[Batch]) -> list[Principal]:
@@ -143,17 +149,30 @@ class Saving:
     def _follow(self, activities: tuple[Activity, ...]) -> None:
         intake = self._intake
         unsaved, waited_s = intake.unsaved_bytes, self._waited_s()
+        self._is_late = False
         first, batches = intake.following.head + 1, intake.take()
         commits = intake.committed()
         payload_bytes = unsaved - intake.unsaved_bytes
         self._listener.saved(Saved(first, batches, commits, activities, payload_bytes, waited_s))
         self.wake()
 
-    def overtaken(self, seq: int) -> None:
-        """Others have stored something: it is to be read before this can stand behind it."""
+    def overtaken(self, seq: int, entries: Sequence[Entry] = ()) -> None:
+        """Others have stored something, `entries` as far as it is known: this is to stand behind it."""
         self.is_under_way = False
+        self._is_late = True
         self._upto = seq
-        self._listener.overtaken(seq)
+        self._listener.overtaken(seq, entries)
+
+    async def meet(self, seq: int, entries: Sequence[Entry]) -> Append | None:
+        """Take in what others have stored, and give what is to stand behind it, while nobody else can store."""
+        self.overtaken(seq, entries)
+        try:
+            async with asyncio.timeout(_MET_WITHIN_S):
+                while self.has_more and not self.is_ready:
+                    await self._listener.moved()
+        except TimeoutError:
+            return None
+        return self.take_append()
 
     def _waited_s(self) -> float:
         """Since the first entry of the append came; 0 where the clock was set back meanwhile."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coscribe.core.exchange import Exchange
 from coscribe.core.following import Commit
-from coscribe.model import Place
+from coscribe.model import Entry, Place
 from coscribe.rooms.authors import Authors
 from coscribe.rooms.follower import Follower, Host, Source
 from coscribe.rooms.means import Means
@@ -39,7 +39,9 @@ class Standing:
         self._life = life
         self._told = told
         self.past = Past(means.log, place, exchange.intake)
-        listener = Listener(self._saved, self._overtaken, self._delayed, told.lost, told.replaced, told.failed)
+        listener = Listener(
+            self._saved, self._overtaken, self._next_move, self._delayed, told.lost, told.replaced, told.failed
+        )
         self.saving = Saving(document_id, exchange.generation, exchange.intake, listener)
         self.authors = Authors(means.principals)
         source = Source(place, means.log, self.authors)
@@ -76,7 +78,10 @@ class Standing:
         self.saving.found()
         self._recorder.look()
 
-    def _overtaken(self, seq: int) -> None:
+    async def _next_move(self) -> None:
+        await self.follower.next_move()
+
+    def _overtaken(self, seq: int, entries: Sequence[Entry]) -> None:
         """Others have stored something behind which what waits here is to stand."""
         self.follower.moved()
         if self._life.phase is Phase.CLOSED:
@@ -84,7 +89,7 @@ class Standing:
         elif seq < self._exchange.intake.following.head:
             self._told.strayed("the log stands before what was read of it")
         else:
-            self.follower.heard(seq)
+            self.follower.heard(seq, entries)
             self.submit()
 
     def close(self, reason: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -26,8 +26,9 @@ from coscribe.model import (
     Snapshot,
     Unstored,
 )
+from coscribe.ports import Meet
 from coscribe.storage.appending import is_of_rows
-from coscribe.storage.appending_postgres import append_in
+from coscribe.storage.appending_postgres import append_in, lock
 from coscribe.storage.appending_sqlite import append_here
 from coscribe.storage.checksums import snapshot_checksum
 from coscribe.storage.engine import Database, insert_into
@@ -42,6 +43,8 @@ _STATE_LEVEL = 3
 # A thousand keystrokes take 150 KB; a thousand pastes of 10 MB would take all there is.
 _READ_BYTES = 32 * 2**20
 _NO_END = 2**62
+# Entries that are read while their document's row is locked: some milliseconds to take in.
+_MOST_MISSED = 200
 
 _OWNERS = select(client_ids.c.client_id, client_ids.c.principal_id).where(of_place(client_ids))
 
@@ -76,7 +79,9 @@ class SqlUpdateLog:
         self._database = database
         self._quarantine = quarantine or Quarantine(database, lambda _: None)
 
-    async def append(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
+    async def append(
+        self, batch: Sequence[Append], meet: Meet | None = None
+    ) -> list[Appended | Replaced | Behind | Unstored | None]:
         """Commit all of `batch` in one durable transaction, allot seqs under each document's row (rule D1).
 
         `first_seq` is the document's seq before the append plus one, also when there are no entries: then
@@ -91,21 +96,24 @@ class SqlUpdateLog:
         if len({item.document_id for item in batch}) != len(batch):
             raise ValueError("a batch holds at most one Append a document")
         try:
-            return [*await self._commit(batch)]
+            return [*await self._commit(batch, meet)]
         except Exception as error:
             if not is_of_rows(error):
                 raise
-        return [await self._commit_alone(append) for append in batch]
+        return [await self._commit_alone(append, meet) for append in batch]
 
-    async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | None]:
+    async def _commit(self, batch: Sequence[Append], meet: Meet | None) -> list[Appended | Replaced | Behind | None]:
         if self._database.is_sqlite:
-            return await self._database.write_here(partial(append_here, batch=batch))
+            return await self._database.write_here(partial(append_here, batch=batch))  # which one server writes
         async with self._database.write() as connection:
-            return await append_in(connection, batch)
+            heads = await lock(connection, batch)
+            if meet is not None and any(append.is_late for append in batch):
+                batch = await asyncio.gather(*[_met(await _missed(connection, a, heads), a, meet) for a in batch])
+            return await append_in(connection, batch, heads)
 
-    async def _commit_alone(self, append: Append) -> Appended | Replaced | Behind | Unstored | None:
+    async def _commit_alone(self, append: Append, meet: Meet | None) -> Appended | Replaced | Behind | Unstored | None:
         try:
-            return (await self._commit([append]))[0]
+            return (await self._commit([append], meet))[0]
         except Exception as error:
             if not is_of_rows(error):
                 raise  # a database that just went away makes no document a damaged one
@@ -173,6 +181,26 @@ class SqlUpdateLog:
             )
             if (await connection.execute(known)).first() is not None:
                 await connection.execute(insert_into(connection, snapshots).values(row).on_conflict_do_nothing())
+
+
+async def _missed(connection: AsyncConnection, append: Append, heads: Mapping[str, Head]) -> list[Entry]:
+    """What stands behind that for which an append was made that came too late before; nothing where that is much."""
+    head = heads.get(append.document_id)
+    if not append.is_late or append.after is None or head is None or head.generation != append.generation:
+        return []
+    span = (append.after, head.seq)
+    try:
+        part = await next_part(connection, Place(append.document_id, append.generation), span, _MOST_MISSED)
+    except PositionGone:
+        return []
+    if part is None or part.upto < head.seq:
+        return []
+    entries = [found for found in part.found if isinstance(found, Entry)]
+    return entries if len(entries) == head.seq - append.after else []
+
+
+async def _met(missed: Sequence[Entry], append: Append, meet: Meet) -> Append:
+    return (await meet(append, missed[-1].seq, missed) if missed else None) or append
 
 
 async def newest_snapshot(connection: AsyncConnection, place: Place, upto: int | None) -> Snapshot | Damage | None:
