@@ -25,6 +25,7 @@ from coscribe.api.lines import Lines
 from coscribe.api.pace import Rates
 from coscribe.api.pages import add_pages
 from coscribe.api.rehearsal import rehearse
+from coscribe.api.relay import Relay, Team
 from coscribe.api.rest import TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
 from coscribe.bus.redis import RedisBus, Watch
@@ -76,11 +77,12 @@ def create_app(
     web: WebBuild | None = None,
     stop: asyncio.Event | None = None,
     metrics: Metrics | None = None,
+    team: Team | None = None,
 ) -> FastAPI:
     """The ASGI application on a database whose schema is up to date; pages only with a web build.
 
     `stop` is set by whoever ends the server, at once when that is asked for: open streams end with it. `metrics` is
-    shared with whoever counts connections.
+    shared with whoever counts connections. `team` are the workers of the same address, where there are several.
     """
     stopped = stop or asyncio.Event()
 
@@ -99,12 +101,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.team = team
     add_rest(app)
     app.include_router(metrics_route.router)
     if web is not None:
         add_pages(app, web)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
+    if team is not None:
+        app.add_middleware(Relay, team=team)
     return app
 
 

@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="bring the database up to date and serve")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default 8000)")
+    serve.add_argument("--workers", type=int, help="processes that serve, with PostgreSQL and Redis (default 1)")
     _add_places(serve)
     serve.set_defaults(run=_serve)
 
@@ -153,7 +154,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields:
             print(f"coscribe: There is no setting {name}; it does nothing.", file=sys.stderr)
-    names = ("host", "port", "data_dir", "database_url")
+    names = ("host", "port", "workers", "data_dir", "database_url")
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     try:
         return Settings(**given)

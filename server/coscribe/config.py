@@ -25,6 +25,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that serve, on PostgreSQL with Redis; one for each core that is to work."
+    )
     data_dir: Path = Field(Path("data"), description="Folder of the SQLite file and of the secret.")
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; without it SQLite in the data directory. `postgresql+asyncpg://...`"

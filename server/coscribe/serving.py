@@ -6,10 +6,13 @@ import asyncio
 import fcntl
 import gc
 import os
+import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
+from secrets import token_hex
 from types import FrameType
 
 import structlog
@@ -18,11 +21,13 @@ import uvicorn
 from coscribe import telemetry
 from coscribe.api.assets import WebBuild
 from coscribe.api.door import Door
+from coscribe.api.relay import HERE, Team
 from coscribe.app import SECRET_FILE, cookie_key, create_app, data_dir, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
 from coscribe.storage.migrate import upgrade
+from coscribe.workers import Place, Workers
 
 _log = structlog.get_logger(__name__)
 
@@ -41,18 +46,66 @@ _GARBAGE = (20_000, 20, 20)
 
 def serve(settings: Settings) -> None:
     """Bring the database up to date and serve until a signal says stop; raises CoscribeError when it cannot start."""
-    web = WebBuild.load()
     telemetry.configure(settings.log_level, as_json=settings.log_json)
-    listener = _listener(settings.host, settings.port)
-    with listener, _alone(settings):
+    _check_workers(settings)
+    web = WebBuild.load()
+    listeners = _listeners(settings)
+    with ExitStack() as stack:
+        for listener in listeners:
+            stack.enter_context(listener)
+        stack.enter_context(_alone(settings))
         has_key = settings.secret is not None or (data_dir(settings) / SECRET_FILE).exists()
         cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
         _tell_new(has_key=has_key, has_data=not upgrade(database_url(settings)))
-        stop = asyncio.Event()
-        metrics = Metrics()
-        app = create_app(settings, web=web, stop=stop, metrics=metrics)
-        config = uvicorn_config(app, settings, Door(settings, metrics, telemetry.watcher(metrics)))
-        _Server(config, stop, _address(listener)).run(sockets=[listener])
+        address = _address(listeners[0])
+        if settings.workers == 1:
+            _run(settings, web, listeners, ready=partial(_tell_ready, address))
+        else:
+            _run_workers(settings, web, listeners, address)
+
+
+def _check_workers(settings: Settings) -> None:
+    """Raises CoscribeError where several workers cannot serve."""
+    if settings.workers == 1:
+        return
+    if database_url(settings).startswith("sqlite"):
+        raise CoscribeError("SQLite is written by one process: several workers need PostgreSQL, --database-url.")
+    if settings.redis_url is None:
+        raise CoscribeError("Several workers ring each other by Redis: set COSCRIBE_REDIS_URL.")
+
+
+def _run_workers(settings: Settings, web: WebBuild, listeners: Sequence[socket.socket], address: str) -> None:
+    """Serve in several processes, each at a listener of its own on the address that all share."""
+    with ExitStack() as stack:
+        own = [stack.enter_context(_listener(HERE, 0)) for _ in listeners]
+        ports = [listener.getsockname()[1] for listener in own]
+        secret = token_hex(32).encode()
+
+        def work(place: Place) -> None:
+            team = Team(place.number, ports, secret)
+            _run(settings, web, [listeners[place.number], own[place.number]], ready=place.tell_ready, of=(team, place))
+
+        Workers(settings.workers, work, partial(_tell_ready, address)).run()
+
+
+def _run(
+    settings: Settings,
+    web: WebBuild,
+    listeners: list[socket.socket],
+    *,
+    ready: Callable[[], None],
+    of: tuple[Team, Place] | None = None,
+) -> None:
+    stop = asyncio.Event()
+    metrics = Metrics()
+    app = create_app(settings, web=web, stop=stop, metrics=metrics, team=of[0] if of else None)
+    config = uvicorn_config(app, settings, Door(settings, metrics, telemetry.watcher(metrics)))
+    _Server(config, stop, ready, lifeline=of[1].lifeline if of else None).run(sockets=listeners)
+
+
+def _tell_ready(address: str) -> None:
+    _log.info("started", version=version("coscribe"), address=address)
+    print(f"Coscribe is ready at {address}", flush=True)
 
 
 def _tell_new(*, has_key: bool, has_data: bool) -> None:
@@ -106,19 +159,23 @@ def uvicorn_config(app: object, settings: Settings, door: Door) -> uvicorn.Confi
 class _Server(uvicorn.Server):
     """Sets `stop` in the moment of the signal: uvicorn ends the lifespan only when every stream is closed."""
 
-    def __init__(self, config: uvicorn.Config, stop: asyncio.Event, address: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, stop: asyncio.Event, ready: Callable[[], None], *, lifeline: int | None
+    ) -> None:
         super().__init__(config)
         self._stop = stop
-        self._address = address
+        self._ready = ready
+        self._lifeline = lifeline
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start and say where."""
+        """Start and say so."""
         self._loop = asyncio.get_running_loop()
+        if self._lifeline is not None:
+            self._loop.add_reader(self._lifeline, self._orphaned, self._loop, self._lifeline)
         await super().startup(sockets)
         _settle_garbage()
-        _log.info("started", version=version("coscribe"), address=self._address)
-        print(f"Coscribe is ready at {self._address}", flush=True)
+        self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let connections end and rooms close."""
@@ -133,6 +190,11 @@ class _Server(uvicorn.Server):
             # Also wakes the loop, which a signal alone does not.
             self._loop.call_soon_threadsafe(self._stop.set)
 
+    def _orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
+        """The process that keeps the workers is gone: nobody would end this one."""
+        loop.remove_reader(lifeline)
+        self.handle_exit(signal.SIGTERM, None)
+
 
 def _settle_garbage() -> None:
     """Keep what was made at the start out of the garbage collector's sight, and let it come by less often.
@@ -145,7 +207,18 @@ def _settle_garbage() -> None:
     gc.set_threshold(*_GARBAGE)
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listeners(settings: Settings) -> list[socket.socket]:
+    """A listening socket for each worker, between which the system spreads connections. Raises CoscribeError."""
+    first = _listener(settings.host, settings.port)
+    if settings.workers == 1:
+        return [first]
+    # The port is free and known: from now on only this account's sockets may share it.
+    port = first.getsockname()[1]
+    first.close()
+    return [_listener(settings.host, port, is_shared=True) for _ in range(settings.workers)]
+
+
+def _listener(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
     """A bound socket; raises CoscribeError when the address cannot be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -154,6 +227,8 @@ def _listener(host: str, port: int) -> socket.socket:
         raise CoscribeError(f"The address {host} cannot be used: {error.strerror}.") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""No update of 64 KB ends or stalls the server: it is refused, left to a worker, or quickly taken in."""
+"""No update of 64 KB ends or stalls the server: it is refused, left to an examiner, or quickly taken in."""
 
 from __future__ import annotations
 

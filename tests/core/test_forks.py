@@ -252,7 +252,7 @@ def test_an_allowance_grows_again_with_time() -> None:
     assert not allowance.spend(30 * 2**20)
 
 
-def test_what_is_much_to_read_is_left_to_a_worker() -> None:
+def test_what_is_much_to_read_is_left_to_an_examiner() -> None:
     letters = [typed("a", before=(6, 0)) for _ in range(6000)]
     exchange = an_exchange(one(6, 0, typed("z")), one(5, 0, *letters))
     ann = joined(exchange, a_session("ann"))

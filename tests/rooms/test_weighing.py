@@ -1,4 +1,4 @@
-"""Large updates: examined in a worker process, taken in a piece a turn, all or none; others type on meanwhile."""
+"""Large updates: examined in another process, taken in a piece a turn, all or none; others type on meanwhile."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MANY = one(7, 0, *[typed("a", after=(6, at), before=(6, at + 1)) for at in range
 
 
 def heavy(plan: Callable[[str], Sequence[Splice]]) -> dict[str, object]:
-    """Arguments that send a plan to the worker."""
+    """Arguments that send a plan to the examiner."""
     return {"plan": plan, "weight": lambda _: 10**9}
 
 
@@ -224,7 +224,7 @@ async def test_who_leaves_while_another_is_weighed_takes_his_update_along(buildi
         assert "b" not in room.text
 
 
-async def test_what_waits_for_a_rooms_worker_is_bounded(building: Building) -> None:
+async def test_what_waits_for_a_rooms_examiner_is_bounded(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
         sessions = [enter(room, f"ann {at}") for at in range(5)]
@@ -349,7 +349,7 @@ async def test_a_heavy_plan_on_a_past_text_is_made_on_a_copy_too(
     await other.close()
 
 
-# The worker itself
+# The examiner itself
 
 
 async def examined(workshop: Workshop, raw: bytes) -> Examined:
@@ -357,7 +357,7 @@ async def examined(workshop: Workshop, raw: bytes) -> Examined:
         return await workshop.examine(lambda: EMPTY_UPDATE, raw)
 
 
-async def test_one_worker_serves_many_and_is_let_go_when_idle() -> None:
+async def test_one_examiner_serves_many_and_is_let_go_when_idle() -> None:
     workshop = Workshop(lambda *_, **__: None, idle_s=0.01)
     first, second = await asyncio.gather(examined(workshop, LARGE), examined(workshop, HI))
     assert (first.verdict, len(first.pieces), second.pieces) == (Verdict.NEW, 4, (HI,))
@@ -366,7 +366,7 @@ async def test_one_worker_serves_many_and_is_let_go_when_idle() -> None:
     await workshop.close()
 
 
-async def test_a_worker_is_not_let_go_at_an_update_that_came_just_then() -> None:
+async def test_an_examiner_is_not_let_go_at_an_update_that_came_just_then() -> None:
     workshop = Workshop(lambda *_, **__: None, idle_s=0.0)
     await examined(workshop, HI)
     await asyncio.sleep(0)  # in this turn its time is over
@@ -375,7 +375,7 @@ async def test_a_worker_is_not_let_go_at_an_update_that_came_just_then() -> None
     await workshop.close()
 
 
-async def test_an_update_does_not_pay_for_a_worker_that_ended_before_it() -> None:
+async def test_an_update_does_not_pay_for_an_examiner_that_ended_before_it() -> None:
     told: list[str] = []
     workshop = Workshop(lambda event, **_: told.append(event))
     await examined(workshop, HI)
@@ -387,7 +387,7 @@ async def test_an_update_does_not_pay_for_a_worker_that_ended_before_it() -> Non
     await workshop.close()
 
 
-async def test_where_no_worker_can_be_started_an_author_is_to_come_back(
+async def test_where_no_examiner_can_be_started_an_author_is_to_come_back(
     building: Building, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
@@ -400,7 +400,7 @@ async def test_where_no_worker_can_be_started_an_author_is_to_come_back(
         assert ann.outbox.closing.code == 1013
 
 
-async def test_the_end_of_a_worker_is_the_refusal_of_one_update() -> None:
+async def test_the_end_of_an_examiner_is_the_refusal_of_one_update() -> None:
     told: list[dict[str, object]] = []
     workshop = Workshop(lambda event, **fields: told.append({"event": event, **fields}))
     await examined(workshop, HI)
@@ -419,7 +419,7 @@ async def test_the_end_of_a_worker_is_the_refusal_of_one_update() -> None:
     await workshop.close()
 
 
-async def test_a_worker_that_says_nothing_is_ended() -> None:
+async def test_an_examiner_that_says_nothing_is_ended() -> None:
     told: list[dict[str, object]] = []
     workshop = Workshop(lambda event, **fields: told.append({"event": event, **fields}), deadline_s=0.2)
     asking = asyncio.create_task(examined(workshop, HI))
@@ -433,7 +433,7 @@ async def test_a_worker_that_says_nothing_is_ended() -> None:
     await workshop.close()
 
 
-async def test_a_bomb_ends_the_worker_at_most(workshop: Workshop) -> None:
+async def test_a_bomb_ends_the_examiner_at_most(workshop: Workshop) -> None:
     nested = item(8, b"\x01" + b"\x75\x01" * 40_000 + b"\x7e", after=(5, 0))
     with pytest.raises(UpdateRefused) as refused:
         await examined(workshop, one(5, 0, typed("x" * 70_000), nested))
@@ -441,7 +441,7 @@ async def test_a_bomb_ends_the_worker_at_most(workshop: Workshop) -> None:
     assert (await examined(workshop, HI)).verdict is Verdict.NEW
 
 
-async def test_the_line_before_the_worker_has_an_end(workshop: Workshop) -> None:
+async def test_the_line_before_the_examiner_has_an_end(workshop: Workshop) -> None:
     large = one(5, 0, typed("x" * 15 * 2**20))
     waiting = [asyncio.create_task(examined(workshop, large)) for _ in range(4)]
     await asyncio.sleep(0)

@@ -53,7 +53,7 @@ def _examined(exchange: Exchange, load: Load) -> Examined:
 
 
 def weigh(exchange: Exchange) -> None:
-    """Examine what is too much for one turn here and now, and take all of it in, as a room does with a worker."""
+    """Examine what is too much for one turn here and now, and take all of it in, as a room does with an examiner."""
     while exchange.loads:
         load = exchange.loads.pop(0)
         session, slot = load.session, load.slot

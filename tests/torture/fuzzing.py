@@ -80,7 +80,7 @@ class Target:
         return outcome
 
     def examine(self) -> int:
-        """Do what is left to the worker process; gives how much that was."""
+        """Do what is left to the examiner; gives how much that was."""
         exchange = self.exchange
         count = len(exchange.loads)
         while exchange.loads:

@@ -24,7 +24,7 @@ from coscribe.errors import Unavailable
 from coscribe.metrics import Metrics
 from coscribe.rooms.registry import Watcher
 
-# For the database (15), its log, worker processes, the loop, and those who are being turned away.
+# For the database (15), its log, the examiner, the loop, and those who are being turned away.
 _RESERVED_FILES = 64
 _TOLD_AT_ONCE = 32
 _TOLD_WITHIN_S = 0.5

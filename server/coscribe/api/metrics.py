@@ -10,7 +10,9 @@ from ipaddress import ip_address
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from coscribe.api.relay import HANDED_ON
 from coscribe.api.wiring import Wired, Wiring
+from coscribe.api.worker_metrics import of_all
 from coscribe.metrics import CONTENT_TYPE
 from coscribe.rooms.phase import Phase
 
@@ -26,7 +28,10 @@ async def metrics(request: Request, wiring: Wired) -> Response:
     if not _may_read(request, wiring):
         raise HTTPException(404)
     measure(wiring)
-    return Response(wiring.metrics.text(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+    text, team = wiring.metrics.text(), request.app.state.team
+    if team is not None and HANDED_ON not in request.scope:
+        text = await of_all(team, text, {"Authorization": request.headers.get("authorization", "")})
+    return Response(text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 
 def _may_read(request: Request, wiring: Wiring) -> bool:

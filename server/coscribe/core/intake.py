@@ -116,7 +116,7 @@ class Intake:
             self._new_owners.append((client, principal_id))
 
     def is_heavy(self, found: Scan) -> bool:
-        """Whether one turn of the loop is too short for an update, as far as its size tells (a worker knows better)."""
+        """Whether one turn of the loop is too short for an update, as far as its size tells (the examiner knows)."""
         if found.things < 2 and self.fragments <= MOST_FRAGMENTS:
             return False
         piece = turn(self.fragments, self.replica.size)

@@ -15,7 +15,7 @@ from coscribe.model import Role
 
 # Stored structs that are read for one comparison at a turn of the loop: some 10 ms.
 _MOST_STORED = 5 * MOST_THINGS
-# Large answers that are known; one of 3,000 deleted ranges took the worker 44 ms, for each session and each minute.
+# Large answers that are known; one of 3,000 deleted ranges took the examiner 44 ms, for each session and each minute.
 _MOST_TOLD = 16
 
 

@@ -12,7 +12,7 @@ from coscribe.rooms.workshop import Workshop
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The one writer of the log, the log to read, the worker for what is large, and the clock of flushes."""
+    """The one writer of the log, the log to read, the examiner for what is large, and the clock of flushes."""
 
     recorder: Recorder
     log: UpdateLog

@@ -1,4 +1,4 @@
-"""The workshop: one worker process for all that would hold the loop up, started when it is first needed.
+"""The workshop: one examiner, a process of its own, for all that would hold the loop up; started when it is needed.
 
 Its crash, its end by a limit, and its silence are the refusal of the one update that it was at; the next job gets a
 new process.
@@ -20,17 +20,17 @@ from coscribe.core.examination import Examined, Plan
 from coscribe.core.replica import Verdict
 from coscribe.core.update import Span
 
-_MODULE = "coscribe.rooms.worker"
-# The worker has 10 s of processor time for a job (RLIMIT_CPU); this is for a busy machine, and a worker that is stuck.
+_MODULE = "coscribe.rooms.examiner"
+# The examiner has 10 s of processor time for a job (RLIMIT_CPU); this is for a busy machine, and for one that is stuck.
 _DEADLINE_S = 30.0
-# An idle worker keeps the memory of its largest job.
+# An idle examiner keeps the memory of its largest job.
 _IDLE_S = 60.0
-# Updates that wait for the worker; whoever comes beyond is sent away for a while.
+# Updates that wait for the examiner; whoever comes beyond is sent away for a while.
 _MOST_WAITING_BYTES = 64 * 2**20
 _LENGTH_BYTES = 4
 _UNEXAMINED = "This change is too large to be examined; make it in smaller parts."
 
-# The errors that a worker may answer with, by name.
+# The errors that an examiner may answer with, by name.
 _ERRORS: Mapping[str, Callable[..., errors.CoscribeError]] = {
     "Malformed": errors.Malformed,
     "UpdateRefused": errors.UpdateRefused,
@@ -40,7 +40,7 @@ _ERRORS: Mapping[str, Callable[..., errors.CoscribeError]] = {
 
 
 class Watch(Protocol):
-    """Who hears of a worker that failed."""
+    """Who hears of an examiner that failed."""
 
     def __call__(self, event: str, **fields: object) -> None:
         """Tell one event."""
@@ -48,7 +48,7 @@ class Watch(Protocol):
 
 
 class Workshop:
-    """The worker and the line before it."""
+    """The examiner and the line before it."""
 
     def __init__(self, watch: Watch, *, deadline_s: float = _DEADLINE_S, idle_s: float = _IDLE_S) -> None:
         self._watch = watch
@@ -64,7 +64,7 @@ class Workshop:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id while there is one."""
+        """The examiner's process id while there is one."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def examine(
@@ -72,7 +72,7 @@ class Workshop:
     ) -> Examined:
         """Examine an update on the state that `state` gives, and with what `foreign` holds, when its turn has come.
 
-        Raises Malformed, UpdateRefused (also where the worker failed), Unavailable when no worker can be started, and
+        Raises Malformed, UpdateRefused (also where the examiner failed), Unavailable when none can be started, and
         what `state` raises.
         """
         return await self._ask("update", lambda: dict(foreign), state, [update])
@@ -82,14 +82,14 @@ class Workshop:
         return await self._ask("plan", lambda: (plan, client_id), state, [])
 
     async def close(self) -> None:
-        """End the worker, whatever it is at."""
+        """End the examiner, whatever it is at."""
         self._stay_awake()
         await self._end()
         await asyncio.gather(*self._ending)
 
     @contextmanager
     def line(self, size: int) -> Iterator[None]:
-        """Stand in the line before the worker with an update of so many bytes. Raises Unavailable when it is full."""
+        """Stand in the line before the examiner with an update of so many bytes. Raises Unavailable when it is full."""
         if self._waiting_bytes + size > _MOST_WAITING_BYTES:
             raise errors.Unavailable("Too many large changes come at once; try again in a moment.")
         self._waiting_bytes += size
@@ -108,8 +108,8 @@ class Workshop:
         finally:
             self._sleep_later()
 
-    async def _worker(self) -> asyncio.subprocess.Process:
-        """The worker that is there, if it still lives: one that ended while idle was at nobody's update."""
+    async def _examiner(self) -> asyncio.subprocess.Process:
+        """The examiner that is there, if it still lives: one that ended while idle was at nobody's update."""
         if self._process is None or self._process.returncode is not None:
             try:
                 self._process = await _started()
@@ -118,7 +118,7 @@ class Workshop:
         return self._process
 
     async def _work(self, kind: str, more: object, blobs: list[bytes]) -> Examined:
-        process = await self._worker()
+        process = await self._examiner()
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await _exchanged(process, pickle.dumps((kind, more, [len(blob) for blob in blobs])), blobs)
@@ -156,7 +156,7 @@ class Workshop:
         process, self._process = self._process, None
         if process is None:
             return
-        ending = asyncio.create_task(_ended(process), name="end worker")
+        ending = asyncio.create_task(_ended(process), name="end examiner")
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
@@ -172,7 +172,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 
 async def _started() -> asyncio.subprocess.Process:
     # A process of its own and no fork of ours, which holds sockets and locks. -P: nothing from the folder it starts
-    # in. A session of its own: Ctrl-C on a terminal is for the server, which ends its worker itself.
+    # in. A session of its own: Ctrl-C on a terminal is for the server, which ends its examiner itself.
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -188,7 +188,7 @@ async def _exchanged(process: asyncio.subprocess.Process, header: bytes, blobs: 
     """Put one job and read its answer. Raises IncompleteReadError and ConnectionError when the process is gone."""
     source, sink = process.stdout, process.stdin
     if source is None or sink is None:
-        raise ConnectionError("the worker was started without pipes")
+        raise ConnectionError("the examiner was started without pipes")
     sink.write(len(header).to_bytes(_LENGTH_BYTES) + header)
     for blob in blobs:
         sink.write(blob)

@@ -1,4 +1,4 @@
-"""The worker process: examines one large update after another for its server, on its standard input and output.
+"""The examiner: looks over one large update after another for its server, on its standard input and output.
 
 A job is a header and blobs, an answer too. Jobs come pickled, from the server; answers go back as JSON and bytes, so
 that nothing which hostile bytes could make of this process is ever executed over there.
