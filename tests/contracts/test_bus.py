@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -215,3 +216,22 @@ async def test_whoever_may_publish_and_has_not_the_secret_is_not_heard(redis_ser
     await mallory.aclose()
     for member in (ann, ben):
         await member.bus.close()
+
+
+@pytest.mark.redis
+async def test_a_bus_ends_at_whatever_it_is(redis_server: RedisServer) -> None:
+    """Redis' client loses a cancellation now and then, and a server that waits for that never ends."""
+    rng = random.Random(8)
+    for _ in range(40):
+        buses = [RedisBus(redis_server.url, a_seal(name), a_watch([])) for name in ("ann", "ben")]
+        for bus in buses:
+            bus.follow("d.1")
+            bus.start(lambda *_: None, lambda: None)
+        for turn in range(rng.randrange(20)):
+            for bus in buses:
+                bus.follow(f"d.{turn}")
+                bus.publish("d.1", b"x" * 100)
+            await asyncio.sleep(rng.random() * 0.002)
+        async with asyncio.timeout(5):
+            for bus in buses:
+                await bus.close()

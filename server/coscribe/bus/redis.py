@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,9 @@ _DEAD_AFTER_S = 4.0
 _WITHIN_S = 2.0
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 2.0
+# How often what is to end is cancelled until it has.
+_END_EVERY_S = 1.0
+_END_LINE_EVERY_S = 0.05
 _BEAT = b"\0"
 _FAILURES = (RedisError, OSError, TimeoutError, Refused)
 
@@ -69,6 +72,7 @@ class RedisBus:
         self._hear: Hear = lambda _topic, _sender, _payload: None
         self._restored: Callable[[], None] = lambda: None
         self._is_up = True
+        self._is_closing = False
         self._task: asyncio.Task[None] | None = None
         self._connect()  # a URL that is none is told now
 
@@ -85,8 +89,8 @@ class RedisBus:
             async with asyncio.timeout(_FIRST_RETRY_S):
                 while self._waiting:  # noqa: ASYNC110 - the line empties it
                     await asyncio.sleep(0.005)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        self._is_closing = True
+        await _end([self._task], _END_EVERY_S)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Tell all others that follow a topic, if Redis is there."""
@@ -117,19 +121,21 @@ class RedisBus:
 
     async def _run(self) -> None:
         delay = _FIRST_RETRY_S
-        while True:
+        while not self._is_closing:
             client = self._connect()
             began = time.monotonic()
             try:
                 await self._serve(client)
-            except* Exception as failures:  # noqa: BLE001 - the end of this task would be the end of hearing
-                if self._is_up:
-                    self._watch.lost(str(failures.exceptions[0]))
+            except Exception as failure:  # noqa: BLE001 - the end of this task would be the end of hearing
+                if self._is_up and not self._is_closing:
+                    self._watch.lost(str(failure))
                 self._is_up = False
             finally:
                 self._is_open = False
                 with suppress(*_FAILURES):
                     await client.aclose()
+            if self._is_closing:
+                return
             if time.monotonic() - began > _DEAD_AFTER_S:
                 delay = _FIRST_RETRY_S
             await asyncio.sleep(delay)
@@ -150,11 +156,13 @@ class RedisBus:
             self._is_up = self._is_open = True
             self._drop_all()
             self._restored()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen(pubsub))
-                group.create_task(self._keep_up(pubsub, followed))
-                group.create_task(self._tell(client))
-                group.create_task(self._beat())
+            works = (self._listen(pubsub), self._keep_up(pubsub, followed), self._tell(client), self._beat())
+            tasks = [asyncio.create_task(work, name="bus line") for work in works]
+            try:
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await _end(tasks, _END_LINE_EVERY_S)
+            ended.pop().result()
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:
@@ -217,3 +225,12 @@ class RedisBus:
 
     def _named(self, topic: str) -> str:
         return self._prefix + topic
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]], every_s: float) -> None:
+    """Cancel tasks until they are over: now and then Redis' client loses a cancellation, as it connects for one."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=every_s)
+    await asyncio.gather(*tasks, return_exceptions=True)
