@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import resource
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.support.documents import feed_url, new_document, socket_url
 from tests.support.healing import healed, people
 from tests.support.ledger import Ledger
+from tests.support.limits import raise_open_files
 from tests.support.onlookers import Onlookers
 from tests.support.proof import Proof
 from tests.support.server import CoscribeServer
@@ -114,9 +114,7 @@ async def test_everybody_back_at_once(proof: Proof, tmp_path: Path) -> None:
 
 def _server_for(folder: Path, sockets: int) -> CoscribeServer:
     """A server that lets one address have so many; both processes need a file for each."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    assert most > sockets + 500, f"the hard limit of open files is too low here: {most}"
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_open_files(sockets + 500)
     return CoscribeServer(
         folder,
         max_connections=sockets + 100,
