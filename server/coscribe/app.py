@@ -39,6 +39,7 @@ from coscribe.metrics import Metrics
 from coscribe.model import Damage, new_id
 from coscribe.ports import Bus
 from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.measuring import Measures
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry, Watcher
 from coscribe.services.access import AccessService
@@ -202,7 +203,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes, settings.max_update_bytes, unsaved),
         idle_s=settings.room_idle_s,
         watch=watch,
-        measure=metrics.saved,
+        measures=Measures(metrics.saved, metrics.committed),
     )
     access = AccessService(documents, grants, registry)
     chronicle = Chronicle(documents, registry, hub)

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
+from coscribe.model import Carrier
 from coscribe.rooms.saving import Saved
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_1_0_0
+
+# What carries a feed, which knows no WebSocket.
+FEED_CARRIERS = (Carrier.STREAM, Carrier.POLL)
 
 _OTHER = "other"
 _LIMITS = (
@@ -68,14 +72,9 @@ _EVENTS = {
 }
 
 _GAUGES = {
-    "sessions": "Sessions in rooms, by whatever carrier.",
-    "http_sessions": "Those of them that go by requests, where a WebSocket cannot be had.",
-    "sessions_stale": "Sockets that are owed one diff.",
-    "feed_readers": "Open event streams and long polls.",
+    "sessions_stale": "Sessions that are owed one diff.",
     "connections": "Open TCP connections.",
     "outbox_bytes": "Unsent bytes of all sessions, with their overhead.",
-    "outbox_stale": "Sessions that fell behind and were owed one diff, since the start.",
-    "outbox_shed": "Sessions turned stale because all of them together owed too much, since the start.",
     "unsaved_bytes": "Accepted bytes that are not durable yet, with their overhead.",
     "tasks": "Running tasks of the event loop.",
     "storage_trouble": "1 while accepted changes cannot be stored.",
@@ -84,8 +83,22 @@ _GAUGES = {
     "bus_lag_seconds": "How long the last message to oneself took by way of the bus.",
     "loop_lag_seconds": "The longest that the event loop was late since the last look.",
 }
+# Gauges with a label.
+_GAUGES_BY = {
+    "rooms": ("phase", "Rooms by phase."),
+    "sessions": ("carrier", "Sessions in rooms, by what carries them; of one by requests, what it was read by last."),
+    "feed_readers": ("carrier", "Open event streams and long polls of feeds."),
+}
+# Counts that are kept where they come from, which is where it costs least.
+_TOTALS = {
+    "deliveries": "Frames with updates that sessions were given, one for each recipient, stale ones included.",
+    "outbox_stale": "Sessions that fell behind and were owed one diff.",
+    "outbox_shed": "Sessions turned stale because all of them together owed too much.",
+}
 # A keystroke is to be durable within 50 ms; a sick disk takes seconds.
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_COMMIT_SECONDS = (0.0005, 0.001, *_SECONDS)
+_DOCUMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _BYTES = (64, 256, 1024, 4096, 16_384, 65_536, 2**20, 2**24)
 
 
@@ -97,10 +110,21 @@ class Metrics:
         ProcessCollector(namespace="coscribe", registry=self._registry)
         self._counters = {event: self._counter(counted) for event, counted in _EVENTS.items()}
         self._gauges = {name: self._gauge(name, says) for name, says in _GAUGES.items()}
-        self._rooms = Gauge("coscribe_rooms", "Rooms by phase.", ["phase"], registry=self._registry)
+        self._gauges_by = {
+            name: Gauge(f"coscribe_{name}", says, [label], registry=self._registry)
+            for name, (label, says) in _GAUGES_BY.items()
+        }
+        self._totals = {
+            name: Counter(f"coscribe_{name}", says, registry=self._registry) for name, says in _TOTALS.items()
+        }
+        self._read = dict.fromkeys(_TOTALS, 0.0)
         self._updates = Counter("coscribe_updates", "Updates stored.", registry=self._registry)
         self._ack = self._histogram("ack_seconds", "From the first update of a commit to its ack.", _SECONDS)
         self._size = self._histogram("commit_bytes", "Bytes of updates in one document's part of a commit.", _BYTES)
+        self._commit = self._histogram(
+            "commit_seconds", "Database transaction of a group commit, until it is durable.", _COMMIT_SECONDS
+        )
+        self._documents = self._histogram("commit_documents", "Documents that a group commit held.", _DOCUMENTS)
 
     def _counter(self, counted: _Counted) -> Counter:
         labels = [counted.label] if counted.label else []
@@ -132,15 +156,26 @@ class Metrics:
         self._size.observe(saved.payload_bytes)
         self._ack.observe(saved.waited_s)
 
+    def committed(self, documents: int, seconds: float) -> None:
+        """A group commit is durable."""
+        self._documents.observe(documents)
+        self._commit.observe(seconds)
+
     def gauge(self, **values: float) -> None:
         """Set gauges."""
         for name, value in values.items():
             self._gauges[name].set(value)
 
-    def rooms(self, by_phase: Mapping[str, int]) -> None:
-        """Set how many rooms there are in each phase; every phase is named."""
-        for phase, count in by_phase.items():
-            self._rooms.labels(phase).set(count)
+    def gauges(self, name: str, by_label: Mapping[str, float]) -> None:
+        """Set a gauge that has a label; every value of that is named."""
+        for label, value in by_label.items():
+            self._gauges_by[name].labels(label).set(value)
+
+    def totals(self, **values: float) -> None:
+        """Bring counters up to what was counted elsewhere since the start."""
+        for name, value in values.items():
+            self._totals[name].inc(value - self._read[name])
+            self._read[name] = value
 
     def text(self) -> bytes:
         """All of it, in the text format."""

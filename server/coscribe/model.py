@@ -48,6 +48,15 @@ class Role(StrEnum):
 _RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
+class Carrier(StrEnum):
+    """What moves a session's frames, or a feed's events (the last two)."""
+
+    WEBSOCKET = "websocket"
+    HOCUSPOCUS = "hocuspocus"
+    STREAM = "stream"
+    POLL = "poll"
+
+
 class Access(StrEnum):
     """General access: what anyone who knows a document's address may do."""
 

@@ -33,6 +33,7 @@ from coscribe.model import (
 from coscribe.ports import Bus, Meet
 from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 from coscribe.rooms.hub import ActivityHub
+from coscribe.rooms.measuring import Measures
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry
 from coscribe.rooms.room import Room
@@ -115,6 +116,7 @@ class Building:
     # Whether other buildings write the same log.
     is_shared: bool = False
     bus: Bus | None = None
+    measures: Measures = field(default_factory=Measures)
     told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -138,6 +140,7 @@ class Building:
             limits=Limits(2**20, self.unsaved_bytes),
             idle_s=self.idle_s,
             watch=self._watch,
+            measures=self.measures,
         )
         self.registry.start()
 

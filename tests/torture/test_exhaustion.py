@@ -197,7 +197,7 @@ async def test_f28_a_stalled_server_disconnects_nobody(proof: Proof, tmp_path: P
             found = figures(server.url)
             assert found["coscribe_loop_stalls_total"] >= 1
             assert found["coscribe_loop_lag_seconds"] > stall_s / 2
-            assert found["coscribe_sessions"] == len(people)
+            assert found["coscribe_sessions{carrier=websocket}"] == len(people)
         assert "loop_stalled" in server.log
         assert text_of(server, document_id) == str(people[0].text)
 

@@ -25,6 +25,7 @@ from coscribe.api.stay import come_in
 from coscribe.api.wiring import Wired, Wiring
 from coscribe.core.lib0 import read_bytes
 from coscribe.errors import InvalidInput, Malformed, NotFound, Unavailable
+from coscribe.model import Carrier
 from coscribe.services.access import Caller
 
 _BYTES = "application/octet-stream"
@@ -96,7 +97,7 @@ async def stream(document_id: str, request: Request, session: Several, caller: S
     heard = _resumed(session, request.headers.get("last-event-id"))
 
     async def enter() -> Seat:
-        reader = FrameReader(_parts(wiring, document_id, caller, heard))
+        reader = FrameReader(_parts(wiring, document_id, caller, heard), Carrier.STREAM)
         return Seat(reader, reader.leave)
 
     return EventStream(wiring, enter)
@@ -113,7 +114,8 @@ async def poll(
 ) -> Response:
     """Frames that have come, after a wait for the first: of each the session's place in the query, and varBytes."""
     refuse_foreign_page(request, wiring.settings)
-    reader = FrameReader(_parts(wiring, document_id, caller, [_read(each) for each in session]))
+    parts = _parts(wiring, document_id, caller, [_read(each) for each in session])
+    reader = FrameReader(parts, Carrier.POLL)
     try:
         await until_stop(wiring, reader.wait(wait))
         return Response(b"".join(sent.encoded for sent in reader.next()), 200, _NO_STORE, _BYTES)

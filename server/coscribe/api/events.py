@@ -17,6 +17,7 @@ from coscribe.api.gates import Place
 from coscribe.api.openapi import Responses, content, problems
 from coscribe.api.wiring import Wired, Wiring
 from coscribe.errors import CoscribeError, Unauthenticated
+from coscribe.model import Carrier
 from coscribe.rooms.feed import activity_json
 from coscribe.rooms.feed_reader import FeedEvent
 
@@ -79,13 +80,13 @@ async def follow_all(request: Request, caller: Asking, wiring: Wired, asked: Ask
 
         async def enter() -> Seat:
             with ExitStack() as stack:
-                place = stack.enter_context(wiring.gates.reader(request, caller))
+                place = stack.enter_context(wiring.gates.reader(request, caller, Carrier.STREAM))
                 await reader.start(asked.after)
                 stack.pop_all()  # not to be left now: the relay does
                 return _Relay(reader, place).begin(wiring)
 
         return EventStream(wiring, enter)
-    with wiring.gates.reader(request, caller):
+    with wiring.gates.reader(request, caller, Carrier.POLL):
         await reader.start(asked.after)
         wait_s = asked.wait_s if asked.after else 0.0  # without a position the answer only says where to begin
         return poll_response(await until_stop(wiring, reader.next(wait_s)) or [], reader.position)

@@ -17,6 +17,7 @@ from coscribe.api.gates import Place
 from coscribe.api.wiring import Wiring
 from coscribe.core.units import Units
 from coscribe.errors import Unavailable
+from coscribe.model import Carrier
 from coscribe.rooms.feed_reader import FeedEvent, FeedReader
 from coscribe.rooms.registry import Held, Registry
 from coscribe.services.access import Caller
@@ -63,10 +64,11 @@ async def feed_response(
     """
     refuse_foreign_page(request, wiring.settings)
     if wants_json(request):
-        return await _poll(wiring, wiring.gates.reader(request, caller), document_id, caller, query)
+        return await _poll(wiring, wiring.gates.reader(request, caller, Carrier.POLL), document_id, caller, query)
 
     async def enter() -> Seat:
-        reading = await _enter(wiring, wiring.gates.reader(request, caller), document_id, caller, query)
+        place = wiring.gates.reader(request, caller, Carrier.STREAM)
+        reading = await _enter(wiring, place, document_id, caller, query)
         return Seat(reading.reader, reading.leave)
 
     return EventStream(wiring, enter)

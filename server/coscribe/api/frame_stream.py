@@ -14,6 +14,7 @@ from coscribe.api.http_session import HttpSession
 from coscribe.api.writing import WRITE_BYTES
 from coscribe.core.lib0 import write_bytes, write_uint
 from coscribe.core.protocol import encode_closing
+from coscribe.model import Carrier
 from coscribe.rooms.feed_reader import FeedEvent
 
 # A session that is asked for and is there no more is told so among the others.
@@ -54,10 +55,11 @@ def _nobody() -> None:
 class FrameReader:
     """Reads several sessions at once: first what was sent before and not heard, then what comes.
 
-    `wake` is called when there is something to take, or nothing more will come.
+    `wake` is called when there is something to take, or nothing more will come. `carrier` is what it is itself.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], carrier: Carrier) -> None:
+        self.carrier = carrier
         self.wake: Callable[[], None] = _nobody
         self._again = [sent for number, part in enumerate(parts) for sent in _unheard(number, part)]
         self._parts = {number: part.session for number, part in enumerate(parts) if part.session is not None}

@@ -7,6 +7,7 @@ behind a trusted proxy is in the scope already (serving.py hands `trusted_proxie
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections import Counter
 from functools import lru_cache
@@ -17,7 +18,7 @@ from starlette.requests import HTTPConnection
 from coscribe.config import Settings
 from coscribe.core.rate import Meter, Meters, Rate
 from coscribe.errors import TooMany, Unavailable
-from coscribe.model import ANYONE
+from coscribe.model import ANYONE, Carrier
 from coscribe.rooms.registry import Watcher
 from coscribe.services.access import Caller
 
@@ -84,9 +85,9 @@ class Places:
             del self._taken[key]
 
     @property
-    def taken(self) -> int:
-        """How many are open."""
-        return self._taken.total()
+    def taken(self) -> Counter[str]:
+        """How many are open, by key; 0 for one that has none."""
+        return self._taken
 
 
 class Place:
@@ -126,6 +127,8 @@ class Gates:
         self._readers = Places(
             "max_feed_readers", settings.max_feed_readers, "Too many event streams are open on this server."
         )
+        # Only counted.
+        self._by_carrier = Places("", sys.maxsize, "")
         self._own_readers = Places(
             "max_feed_readers_per_principal", settings.max_feed_readers_per_principal,
             "You have too many event streams open; close some of them.",
@@ -143,13 +146,14 @@ class Gates:
         self._messages = _rate(settings.max_messages_per_principal_per_s, _BURST)
 
     @property
-    def readers(self) -> int:
-        """Open event streams and long polls."""
-        return self._readers.taken
+    def readers(self) -> Counter[str]:
+        """Open event streams and long polls, by their carrier."""
+        return self._by_carrier.taken
 
-    def reader(self, connection: HTTPConnection, caller: Caller) -> Place:
+    def reader(self, connection: HTTPConnection, caller: Caller, carrier: Carrier) -> Place:
         """The place of an event stream or a long poll, until it is left; raises Unavailable."""
-        return self._place((self._readers, ""), (self._own_readers, _id_of(caller)), self._address(connection))
+        own = self._own_readers, _id_of(caller)
+        return self._place((self._readers, ""), own, self._address(connection), (self._by_carrier, carrier))
 
     def socket(self, connection: HTTPConnection, caller: Caller) -> Place:
         """The place of a socket, until it is left; raises Unavailable."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from coscribe.core.outbox import Closing, Outbox
 from coscribe.core.protocol import encode_closing
 from coscribe.core.session import Session
 from coscribe.errors import InvalidInput, Unavailable
-from coscribe.model import new_id
+from coscribe.model import Carrier, new_id
 from coscribe.services.access import Caller
 
 # What was sent is kept up to so many bytes, since nobody says of a stream how far it came. Whoever lost more than a
@@ -37,6 +37,8 @@ _GONE = 1001
 class Reader(Protocol):
     """Whoever reads a session's frames at the moment."""
 
+    carrier: Carrier
+
     def woken(self) -> None:
         """There is something to take."""
         ...
@@ -51,7 +53,7 @@ class HttpSession:
 
     __slots__ = (
         "_closed", "_ended", "_first", "_has_left", "_idle", "_kept_bytes", "_owner", "_reader", "_sent",
-        "_stay", "_taken", "_turn", "id", "position",
+        "_stay", "_taken", "_turn", "carrier", "id", "position",
     )  # fmt: skip
 
     def __init__(self, stay: Stay, caller: Caller, ended: Callable[[HttpSession], None]) -> None:
@@ -68,6 +70,8 @@ class HttpSession:
         self._taken = 0
         self._turn = asyncio.Condition()
         self._reader: Reader | None = None
+        # By what it was read last; a page begins with polls (ADR 18).
+        self.carrier = Carrier.POLL
         # Why it is over, once its last frame was taken.
         self._closed: Closing | None = None
         self._has_left = False
@@ -77,6 +81,11 @@ class HttpSession:
     def belongs_to(self, document_id: str, caller: Caller) -> bool:
         """Whether a request's caller is whose session it is."""
         return self._stay.room.document_id == document_id and self._owner == _owner(caller)
+
+    @property
+    def session_id(self) -> str:
+        """What its room knows it by."""
+        return self._session.id
 
     @property
     def _session(self) -> Session:
@@ -92,7 +101,7 @@ class HttpSession:
         """Read from now on, in the place of whoever has read before."""
         if self._reader is not None:
             self._reader.displaced(self)
-        self._reader = reader
+        self._reader, self.carrier = reader, reader.carrier
         self._idle.cancel()
         self._outbox.wake = reader.woken
 
@@ -265,6 +274,11 @@ class HttpSessions:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    @property
+    def carriers(self) -> Mapping[str, Carrier]:
+        """What carries each, by the session's id in its room."""
+        return {session.session_id: session.carrier for session in self._sessions.values()}
 
     def require_place(self) -> None:
         """Raises Unavailable where there are as many as may be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import Counter
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
@@ -13,7 +14,10 @@ from starlette.exceptions import HTTPException
 from coscribe.api.relay import HANDED_ON
 from coscribe.api.wiring import Wired, Wiring
 from coscribe.api.worker_metrics import of_all
-from coscribe.metrics import CONTENT_TYPE
+from coscribe.core.hocuspocus import HocuspocusSession
+from coscribe.core.session import Session
+from coscribe.metrics import CONTENT_TYPE, FEED_CARRIERS
+from coscribe.model import Carrier
 from coscribe.rooms.phase import Phase
 
 router = APIRouter(include_in_schema=False)
@@ -48,19 +52,20 @@ def _may_read(request: Request, wiring: Wiring) -> bool:
 
 
 def measure(wiring: Wiring) -> None:
-    """Read every gauge now."""
+    """Read every gauge now, and the counts that are kept where they come from."""
+    metrics, buffers = wiring.metrics, wiring.buffers
     rooms = wiring.registry.rooms
     phases = Counter(room.phase for room in rooms)
     sessions = [session for room in rooms for session in room.sessions]
-    wiring.metrics.rooms({phase.value: phases[phase] for phase in Phase})
-    wiring.metrics.gauge(
-        sessions=len(sessions),
-        http_sessions=len(wiring.http_sessions),
+    by_requests = wiring.http_sessions.carriers
+    carriers = Counter(_carrier_of(session, by_requests) for session in sessions)
+    metrics.gauges("rooms", {phase.value: phases[phase] for phase in Phase})
+    metrics.gauges("sessions", {carrier.value: carriers[carrier] for carrier in Carrier})
+    metrics.gauges("feed_readers", {carrier.value: wiring.gates.readers[carrier] for carrier in FEED_CARRIERS})
+    metrics.totals(deliveries=wiring.registry.deliveries.frames, outbox_stale=buffers.stales, outbox_shed=buffers.sheds)
+    metrics.gauge(
         sessions_stale=sum(session.outbox.is_stale for session in sessions),
-        feed_readers=wiring.gates.readers,
-        outbox_bytes=wiring.buffers.bytes,
-        outbox_stale=wiring.buffers.stales,
-        outbox_shed=wiring.buffers.sheds,
+        outbox_bytes=buffers.bytes,
         unsaved_bytes=wiring.unsaved.bytes,
         tasks=len(asyncio.all_tasks()),
         storage_trouble=wiring.registry.trouble is not None,
@@ -68,4 +73,10 @@ def measure(wiring: Wiring) -> None:
         loop_lag_seconds=wiring.watchdog.take_lag(),
     )
     if wiring.watchdog.free_bytes is not None:
-        wiring.metrics.gauge(free_bytes=wiring.watchdog.free_bytes)
+        metrics.gauge(free_bytes=wiring.watchdog.free_bytes)
+
+
+def _carrier_of(session: Session, by_requests: Mapping[str, Carrier]) -> Carrier:
+    if isinstance(session, HocuspocusSession):
+        return Carrier.HOCUSPOCUS
+    return by_requests.get(session.id, Carrier.WEBSOCKET)

@@ -17,17 +17,27 @@ from coscribe.errors import Malformed, UpdateRefused
 _MOST_JOINED = 8192
 
 
+class Deliveries:
+    """How many frames with updates sessions were given, one for each recipient; all documents of a process share it."""
+
+    __slots__ = ("frames",)
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+
 class Audience:
     """The sessions of one document, by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, deliveries: Deliveries | None = None) -> None:
         self.sessions: dict[str, Session] = {}
+        self._deliveries = deliveries or Deliveries()
         # Sessions that are sent their own updates back once they are saved: nobody asks for each letter otherwise.
         self.echoing = 0
 
     def deliver(self, item: Accepted) -> None:
         """Give what was applied to everybody but its author."""
-        self._share(encode_update(item.update), item.scan.structs, item.session_id)
+        self._deliver(encode_update(item.update), item.scan.structs, item.session_id)
 
     def deliver_together(self, accepted: Sequence[Accepted]) -> None:
         """Give what one transaction took in to everybody, as one update (rule P17). Raises EngineFailed.
@@ -53,7 +63,15 @@ class Audience:
             # The engine spells values of formatting anew, and longer than the gate lets them be.
             with suppress(Malformed, UpdateRefused):
                 together = joined(together, even_small=True)
-        self._share(encode_update(together), tuple(first.values()), author)
+        self._deliver(encode_update(together), tuple(first.values()), author)
+
+    def _deliver(self, frame: bytes, spans: Sequence[Span], author: str) -> None:
+        """Give everybody but its author an update; they are counted together, and not each on its way."""
+        sessions = self.sessions
+        self._deliveries.frames += len(sessions) - (author in sessions)
+        for session in sessions.values():
+            if session.id != author:
+                session.outbox.share(frame, spans)
 
     def _are_echoed(self, accepted: Sequence[Accepted]) -> bool:
         """Whether an author takes what comes back to him for saved: it must not come before it is."""
@@ -69,14 +87,10 @@ class Audience:
             if author is not None and author.echoes is not None:
                 author.echoes.append((ticket, encode_update(item.update)))
 
-    def _share(self, frame: bytes, spans: Sequence[Span], author: str) -> None:
-        for session in self.sessions.values():
-            if session.id != author:
-                session.outbox.share(frame, spans)
-
     def share(self, frame: bytes) -> None:
         """Tell everybody something that may be dropped on a slow line."""
-        self._share(frame, (), "")
+        for session in self.sessions.values():
+            session.outbox.share(frame)
 
     def push(self, frame: bytes, *, ours_only: bool = False) -> None:
         """Tell everybody, or our own clients, something that is not dropped."""

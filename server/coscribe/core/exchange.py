@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coscribe.core.answers import Answers
-from coscribe.core.audience import Audience
+from coscribe.core.audience import Audience, Deliveries
 from coscribe.core.awareness import Awareness
 from coscribe.core.express import Express
 from coscribe.core.following import Commit
@@ -61,13 +61,13 @@ class Load:
 
 
 class Exchange:
-    """One document alive: its sessions around its intake."""
+    """One document alive: its sessions around its intake. What they are given is counted in `deliveries`."""
 
-    def __init__(self, generation: int, intake: Intake) -> None:
+    def __init__(self, generation: int, intake: Intake, deliveries: Deliveries | None = None) -> None:
         self.generation = generation
         self.intake = intake
         self.awareness = Awareness()
-        self.audience = Audience()
+        self.audience = Audience(deliveries)
         self.sessions = self.audience.sessions
         # Whoever has a clock may let states wait after he was told that some went out: only the newest of each counts.
         self.presence_waits = False

@@ -8,7 +8,8 @@ commits pass between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +18,7 @@ from coscribe.core.states import stored
 from coscribe.model import Backlog, Place, Snapshot
 from coscribe.ports import Archive, UpdateLog
 from coscribe.rooms.history import restore
+from coscribe.rooms.measuring import Span, Spans, unrecorded
 
 # A thousand entries are replayed in about 3 ms; and a snapshot should not cost more room than the log it shortens.
 _MIN_ENTRIES = 1000
@@ -70,12 +72,15 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What the compactor is told: who is alive, who hears of failures, and whether the server has no time for it."""
+    """What the compactor is told: who is alive, who hears of failures, whether the server has no time for it, and who
+    hears what was compacted.
+    """
 
     is_live: Callable[[str], bool]
     failed: Callable[[str, Exception], None]
     patrol_every_s: float = _PATROL_EVERY_S
     is_busy: Callable[[], bool] = lambda: False
+    span: Spans = unrecorded
 
 
 class Compactor:
@@ -175,9 +180,17 @@ class Compactor:
         is_due = tail.is_due
         tail.add(-tail.entries, -tail.entry_bytes)
         # At rest the document may have been replaced meanwhile: then nothing of it is there any more.
-        size = await self._snapshot(place, seq, whole=not is_due)
-        tail.snapshot_bytes = size or tail.snapshot_bytes
-        await self._pack(place, seq, _MIN_ENTRIES)
+        with self._compacting(place, seq) as span:
+            size = await self._snapshot(place, seq, whole=not is_due) or 0
+            tail.snapshot_bytes = size or tail.snapshot_bytes
+            span.note(snapshot_bytes=size, packed=await self._pack(place, seq, _MIN_ENTRIES))
+
+    @contextmanager
+    def _compacting(self, place: Place, seq: int) -> Iterator[Span]:
+        """The span of what is done to one document."""
+        with self._upkeep.span("compact") as span:
+            span.note(document_id=place.document_id, seq=seq)
+            yield span
 
     async def _snapshot(self, place: Place, seq: int, *, whole: bool = False) -> int | None:
         """Take a snapshot; gives the size of its state.
@@ -194,11 +207,13 @@ class Compactor:
         await self._archive.thin(place, apart=_MAX_ENTRIES)
         return len(state)
 
-    async def _pack(self, place: Place, upto: int, least: int) -> None:
-        packed = await self._archive.pack(place, upto=upto, least=least)
-        while packed:
+    async def _pack(self, place: Place, upto: int, least: int) -> int:
+        """Pack what can be packed; gives how many entries that are."""
+        packed = 0
+        while more := await self._archive.pack(place, upto=upto, least=least):
+            packed += more
             await self._breathe(_PAUSE_S)
-            packed = await self._archive.pack(place, upto=upto, least=least)
+        return packed
 
     async def _patrol(self) -> None:
         """Look at the next documents in order of id, and work off the first few that are worth it."""
@@ -225,6 +240,7 @@ class Compactor:
         if len(self._done) >= _REMEMBERED:
             self._done.pop(next(iter(self._done)))
         self._done[place] = seq
-        if seq - backlog.snapshot_seq >= _CLOSED_ENTRIES:
-            await self._snapshot(place, seq, whole=True)
-        await self._pack(place, seq, _CLOSED_ENTRIES)
+        with self._compacting(place, seq) as span:
+            if seq - backlog.snapshot_seq >= _CLOSED_ENTRIES:
+                span.note(snapshot_bytes=await self._snapshot(place, seq, whole=True) or 0)
+            span.note(packed=await self._pack(place, seq, _CLOSED_ENTRIES))

@@ -17,6 +17,7 @@ from coscribe.rooms.compaction import Tail
 from coscribe.rooms.feed import Feed, Position, Sources
 from coscribe.rooms.history import Restored, restore
 from coscribe.rooms.means import Means
+from coscribe.rooms.measuring import Spans
 from coscribe.rooms.replay import Replayer
 from coscribe.rooms.room import Owner, Room
 
@@ -51,13 +52,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """Makes rooms. `damaged` hears of each document that something is wrong with, and of what it is."""
+    """Makes rooms. `damaged` hears of each document that something is wrong with, and of what it is; `span` is around
+    each that is opened.
+    """
 
     storage: Storage
     limits: Limits
     means: Means
     owner: Owner
     damaged: Callable[[str, str], None]
+    span: Spans
 
     async def rehearse(self) -> None:
         """Read what there is of a document that is none. Raises Unavailable."""
@@ -69,6 +73,13 @@ class Opener:
 
     async def open(self, document_id: str, *, careful: bool) -> Opened:
         """Make a document's room from the log. Raises Unavailable."""
+        with self.span("load") as span:
+            span.note(document_id=document_id)
+            opened = await self._open(document_id, careful=careful)
+            span.note(seq=opened.room.seq, entries=opened.tail.entries, snapshot_bytes=opened.tail.snapshot_bytes)
+        return opened
+
+    async def _open(self, document_id: str, *, careful: bool) -> Opened:
         if (wrong := await self.storage.archive.mend_head(document_id)) is not None:
             self.damaged(document_id, wrong)
         current = await self.storage.documents.get(document_id)
@@ -89,7 +100,7 @@ class Opener:
             restored.replica, seq=current.seq, owners=owners, limits=self.limits, now=lambda: datetime.now(UTC)
         )
         intake.shelve(waiting)
-        exchange = Exchange(current.generation, intake)
+        exchange = Exchange(current.generation, intake, self.means.deliveries)
         if restored.whole is not None:
             exchange.answers.begin(restored.whole, is_all=restored.snapshot_seq == current.seq)
         room = Room(current.id, exchange, self.means, self.owner)

@@ -7,13 +7,15 @@ goes into the next; the first keystroke after a pause is committed at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from coscribe.errors import Unavailable
 from coscribe.model import Append, Appended, Behind, Entry, Replaced, Unstored
-from coscribe.ports import UpdateLog
+from coscribe.ports import Meet, UpdateLog
+from coscribe.rooms.measuring import Measures
 
 # From one commit to the next, so that the first keystroke after a pause is committed at once, and of 250 a second that
 # come apart ten go into one commit, which has its price (0.8 ms on both sides). Others who write have the database for
@@ -95,7 +97,7 @@ class Recorder:
     `failed` hears the first failure of each commit and one a minute of those that follow, `damaged` which document
     alone cannot be stored and why. Such a document is opened again once, which mends what can be mended, and then tried
     again by itself: all others go on. Where several come and nothing else is stored between them, a table is damaged:
-    that is `trouble` as well.
+    that is `trouble` as well. `measures` hears of every transaction that succeeded, and has a span of every attempt.
     """
 
     def __init__(
@@ -104,8 +106,10 @@ class Recorder:
         failed: Callable[[Exception], None],
         damaged: Callable[[str, str], None],
         tick_s: Callable[[], float] = lambda: 0.0,
+        measures: Measures | None = None,
     ) -> None:
         self._tick_s = tick_s
+        self._measures = measures or Measures()
         self._log = log
         self._failed = failed
         self._damaged = damaged
@@ -208,7 +212,7 @@ class Recorder:
         rooms = {room.document_id: room for room, _ in taken}
         while True:
             try:
-                answers = await self._log.append([append for _, append in taken], partial(self._meet, rooms))
+                answers = await self._append([append for _, append in taken], partial(self._meet, rooms))
                 break
             except Exception as error:  # noqa: BLE001 - whatever it was, the entries are still to be stored
                 if silent_s >= _TELL_EVERY_S:
@@ -224,6 +228,21 @@ class Recorder:
         self._judge(taken, answers)
         for (room, _), answer in zip(taken, answers, strict=True):
             self._isolated(partial(self._tell, room, answer))
+
+    async def _append(self, appends: Sequence[Append], meet: Meet) -> Sequence[Answer]:
+        """One transaction."""
+        began_at = time.perf_counter()
+        with self._measures.span("commit") as span:
+            if span.is_recorded:
+                entries = [entry for append in appends for entry in append.entries]
+                size = sum(len(entry.payload) for entry in entries)
+                span.note(documents=len(appends), updates=len(entries), bytes=size)
+            answers = await self._log.append(appends, meet)
+            for answer in answers:
+                if isinstance(answer, Unstored):
+                    span.fail(answer.reason)
+        self._measures.committed(len(appends), time.perf_counter() - began_at)
+        return answers
 
     async def _meet(
         self, rooms: Mapping[str, Recordable], append: Append, seq: int, entries: Sequence[Entry]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from coscribe.core.audience import Deliveries
 from coscribe.core.intake import Limits
 from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Document, Place
@@ -14,6 +15,7 @@ from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.lookout import Lookout
 from coscribe.rooms.means import Means
+from coscribe.rooms.measuring import Measures
 from coscribe.rooms.neighbours import Neighbours
 from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
@@ -64,21 +66,24 @@ class Registry:
         limits: Limits,
         idle_s: float,
         watch: Watcher,
-        measure: Callable[[Saved], None] = lambda _: None,
+        measures: Measures | None = None,
     ) -> None:
         self._storage = storage
         self._hub = hub
         self._idle_s = idle_s
         self._watch = watch
-        self._measure = measure
+        self._measures = measures or Measures()
         # Asked before a document is opened: whether the process has memory for one more.
         self.has_memory: Callable[[], bool] = lambda: True
         self.turns = Turns()
-        self._recorder = Recorder(storage.log, self._recording_failed, self._damaged, lambda: self.turns.tick_s)
+        self._recorder = Recorder(
+            storage.log, self._recording_failed, self._damaged, lambda: self.turns.tick_s, self._measures
+        )
         upkeep = Upkeep(
             lambda document_id: document_id in self._held,
             self._snapshot_failed,
             is_busy=lambda: self.turns.tick_s > 0,
+            span=self._measures.span,
         )
         self._compactor = Compactor(storage.log, storage.archive, upkeep)
         self._workshop = Workshop(watch)
@@ -92,13 +97,15 @@ class Registry:
         self.let_go = 0
         # How often a document was taken from everybody.
         self.drops = 0
-        means = Means(self._recorder, storage.log, self._workshop, self.turns, storage.principals)
+        # What sessions were given of updates, since the start.
+        self.deliveries = Deliveries()
+        means = Means(self._recorder, storage.log, self._workshop, self.turns, storage.principals, self.deliveries)
         # The other servers, as far as they are heard.
         self.neighbours = Neighbours(storage.bus, self, self._bell_failed)
         self._lookout = Lookout(storage.log, lambda: self.rooms, self._bell_failed) if storage.is_shared else None
         self._titles = Titles(storage.documents, self.live, self._title_failed)
         owner = Owner(self._failed, self._strayed, self._forget, self._titles.follow, self._saved, hub.store)
-        self._opener = Opener(storage, limits, means, owner, self._damaged)
+        self._opener = Opener(storage, limits, means, owner, self._damaged, self._measures.span)
         # Opens a document that is none. Raises Unavailable.
         self.rehearse = self._opener.rehearse
 
@@ -283,7 +290,7 @@ class Registry:
             held.expiry = None
 
     def _saved(self, room: Room, saved: Saved) -> None:
-        self._measure(saved)
+        self._measures.saved(saved)
         self.neighbours.stored(room, saved)
         self._tell_resumed()
         held = self._held.get(room.document_id)
