@@ -70,9 +70,9 @@ format: $(DEV_STAMP) $(NODE_STAMP) ## Format and fix what can be fixed by machin
 	npm --prefix web run --silent format
 
 lock: $(DEV_STAMP) ## Take the newest versions that pyproject.toml and web/package.json allow
-	$(UV_COMPILE) --upgrade pyproject.toml --output-file requirements.txt
+	$(UV_COMPILE) --upgrade pyproject.toml --extra tracing --output-file requirements.txt
 	$(UV_COMPILE) --upgrade --group build --output-file requirements-build.txt
-	$(UV_COMPILE) --upgrade pyproject.toml --group dev --constraints requirements.txt --constraints requirements-build.txt \
+	$(UV_COMPILE) --upgrade pyproject.toml --extra tracing --group dev --constraints requirements.txt --constraints requirements-build.txt \
 	  --output-file requirements-dev.txt
 	npm --prefix web update --package-lock-only
 

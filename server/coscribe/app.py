@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -26,9 +27,8 @@ from coscribe.api.pace import Rates
 from coscribe.api.pages import add_pages
 from coscribe.api.rehearsal import rehearse
 from coscribe.api.relay import Relay, Team
-from coscribe.api.rest import TAGS, Application, add_rest
+from coscribe.api.rest import NO_TELEMETRY, TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
-from coscribe.bus.redis import RedisBus, Watch
 from coscribe.bus.sealing import Seal
 from coscribe.config import Settings
 from coscribe.core.buffers import Buffers
@@ -39,7 +39,7 @@ from coscribe.metrics import Metrics
 from coscribe.model import Damage, new_id
 from coscribe.ports import Bus
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.measuring import Measures
+from coscribe.rooms.measuring import Measures, Spans, unrecorded
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry, Watcher
 from coscribe.services.access import AccessService
@@ -61,6 +61,9 @@ from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.telemetry import watcher
 from coscribe.watchdog import Watchdog
 
+if TYPE_CHECKING:  # it loads the SDK, which only some servers want
+    from coscribe.tracing import Tracing
+
 _log = structlog.get_logger(__name__)
 
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
@@ -79,17 +82,19 @@ def create_app(
     stop: asyncio.Event | None = None,
     metrics: Metrics | None = None,
     team: Team | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """The ASGI application on a database whose schema is up to date; pages only with a web build.
 
     `stop` is set by whoever ends the server, at once when that is asked for: open streams end with it. `metrics` is
     shared with whoever counts connections. `team` are the workers of the same address, where there are several.
+    `tracing` is closed with the application.
     """
     stopped = stop or asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Wiring]]:
-        async with running(settings, stopped, metrics) as wiring:
+        async with running(settings, stopped, metrics, tracing) as wiring:
             await rehearse(app, wiring)
             yield {"wiring": wiring}
 
@@ -99,6 +104,7 @@ def create_app(
         version=version("coscribe"),
         openapi_tags=TAGS,
         lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
         docs_url=None,
         redoc_url=None,
     )
@@ -109,20 +115,24 @@ def create_app(
         add_pages(app, web)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
+    if tracing is not None:
+        app.add_middleware(tracing.requests)
     if team is not None:
         app.add_middleware(Relay, team=team)
     return app
 
 
 @asynccontextmanager
-async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics | None = None) -> AsyncIterator[Wiring]:
+async def running(
+    settings: Settings, stop: asyncio.Event, metrics: Metrics | None = None, tracing: Tracing | None = None
+) -> AsyncIterator[Wiring]:
     """The parts of a server, alive; at the end everything that was accepted is durable.
 
     Rooms close as soon as `stop` is set, while the server still waits for its connections: both fit in 5 s.
     """
     database = Database.open(database_url(settings))
     try:
-        wiring = _wire(settings, database, stop, metrics or Metrics())
+        wiring = _wire(settings, database, stop, metrics or Metrics(), tracing.span if tracing else unrecorded)
         wiring.registry.start()
         closing = asyncio.create_task(_close_at(stop, wiring.registry), name="close")
         patrol = asyncio.create_task(_kept_up("the patrol of access", wiring.access.patrol, stop), name="patrol")
@@ -138,6 +148,8 @@ async def running(settings: Settings, stop: asyncio.Event, metrics: Metrics | No
             await wiring.lines.close()
     finally:
         await database.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
 
 async def _close_at(stop: asyncio.Event, registry: Registry) -> None:
@@ -165,6 +177,9 @@ def _bus(settings: Settings, watch: Watcher, metrics: Metrics) -> Bus | None:
         return None
     if settings.database_url is None or settings.database_url.startswith("sqlite"):
         raise CoscribeError("COSCRIBE_REDIS_URL is for several servers, which SQLite cannot have: use PostgreSQL.")
+    # The client takes 0.1 s and 7 MB, and brings OpenTelemetry's SDK where that is installed.
+    from coscribe.bus.redis import RedisBus, Watch  # noqa: PLC0415
+
     seal = Seal(cookie_key(settings), new_id(), lambda: time.time_ns() // 1_000_000)
     told = Watch(
         lost=lambda reason: watch("bus_lost", reason=reason),
@@ -192,7 +207,7 @@ def _storage(settings: Settings, database: Database, watch: Watcher, bus: Bus | 
     )
 
 
-def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: Metrics) -> Wiring:
+def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: Metrics, span: Spans) -> Wiring:
     watch, unsaved = watcher(metrics), Tally(settings.max_unsaved_total_bytes)
     storage = _storage(settings, database, watch, _bus(settings, watch, metrics))
     hub, grants = ActivityHub(), SqlGrants(database)
@@ -203,7 +218,7 @@ def _wire(settings: Settings, database: Database, stop: asyncio.Event, metrics: 
         limits=Limits(settings.max_document_bytes, settings.max_unsaved_bytes, settings.max_update_bytes, unsaved),
         idle_s=settings.room_idle_s,
         watch=watch,
-        measures=Measures(metrics.saved, metrics.committed),
+        measures=Measures(metrics.saved, metrics.committed, span),
     )
     access = AccessService(documents, grants, registry)
     chronicle = Chronicle(documents, registry, hub)

@@ -67,6 +67,7 @@ _EVENTS = {
         "reason",
         ("forged", "late", "malformed", "replayed", "version", _OTHER),
     ),
+    "tracing_failed": _Counted("tracing_failures", "Times that the receiver of traces began to take none."),
     "disk_low": _Counted("disk_low", "Times that free disk space fell below its least."),
     "memory_high": _Counted("memory_high", "Times that memory rose above its most."),
 }

@@ -14,6 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from secrets import token_hex
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -26,8 +27,12 @@ from coscribe.app import SECRET_FILE, cookie_key, create_app, data_dir, database
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
+from coscribe.rooms.registry import Watcher
 from coscribe.storage.migrate import upgrade
 from coscribe.workers import Place, Workers
+
+if TYPE_CHECKING:
+    from coscribe.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +45,8 @@ _KEEP_ALIVE_S = 65
 # A peer that answers no ping for so long is gone: half a minute after its line went dead, at the most.
 _PING_S = 15.0
 _BACKLOG = 4096
+# Either says where traces go (OpenTelemetry's own names); without one there are none.
+_TRACES_GO_TO = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 # Objects that are made before the collector looks through them, and how many of its rounds make one of the next size.
 _GARBAGE = (20_000, 20, 20)
 
@@ -98,14 +105,31 @@ def _run(
 ) -> None:
     stop = asyncio.Event()
     metrics = Metrics()
-    app = create_app(settings, web=web, stop=stop, metrics=metrics, team=of[0] if of else None)
-    config = uvicorn_config(app, settings, Door(settings, metrics, telemetry.watcher(metrics)))
+    watch = telemetry.watcher(metrics)
+    # In the process that serves: what sends traces has a thread, which a new process does not inherit.
+    tracing = _tracing(watch)
+    app = create_app(settings, web=web, stop=stop, metrics=metrics, team=of[0] if of else None, tracing=tracing)
+    config = uvicorn_config(app, settings, Door(settings, metrics, watch))
     _Server(config, stop, ready, lifeline=of[1].lifeline if of else None).run(sockets=listeners)
 
 
 def _tell_ready(address: str) -> None:
     _log.info("started", version=version("coscribe"), address=address)
     print(f"Coscribe is ready at {address}", flush=True)
+
+
+def _tracing(watch: Watcher) -> Tracing | None:
+    """What exports traces, where the environment asks for it; raises CoscribeError when that cannot be had."""
+    named = next((name for name in _TRACES_GO_TO if os.environ.get(name)), None)
+    if named is None:
+        return None
+    try:
+        from coscribe.tracing import Tracing  # noqa: PLC0415 - the SDK, which few servers want
+    except ImportError as error:
+        raise CoscribeError(
+            f"{named} is set, and OpenTelemetry is not installed: pip install 'coscribe[tracing]'"
+        ) from error
+    return Tracing(watch)
 
 
 def _tell_new(*, has_key: bool, has_data: bool) -> None:

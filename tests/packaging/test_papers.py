@@ -31,8 +31,9 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def declared(group: str) -> list[Requirement]:
-    """The requirements of a dependency group without the groups that it includes, or of the project itself."""
-    listed = project()["dependency-groups"][group] if group else project()["project"]["dependencies"]
+    """The requirements of an extra, of a dependency group without those that it includes, or of the project itself."""
+    groups = {"": project()["project"]["dependencies"], **project()["project"]["optional-dependencies"]}
+    listed = (groups | project()["dependency-groups"])[group]
     return [Requirement(line) for line in listed if isinstance(line, str)]
 
 
@@ -73,8 +74,11 @@ def test_the_npm_lock_names_no_host_and_every_hash() -> None:
 
 @pytest.mark.parametrize(
     ("group", "lock"),
-    [("", LOCKS[0]), ("build", LOCKS[1]), ("", LOCKS[2]), ("build", LOCKS[2]), ("dev", LOCKS[2])],
-)
+    [
+        ("", LOCKS[0]), ("tracing", LOCKS[0]), ("build", LOCKS[1]),
+        ("", LOCKS[2]), ("tracing", LOCKS[2]), ("build", LOCKS[2]), ("dev", LOCKS[2]),
+    ],
+)  # fmt: skip
 def test_a_lock_holds_what_the_project_declares(group: str, lock: str) -> None:
     found = pins(lock)
     for requirement in declared(group):

@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import httpx
 import pytest
@@ -21,16 +21,25 @@ COMMAND = [sys.executable, "-m", "coscribe"]
 _READY = re.compile(r"Coscribe is ready at (http://127\.0\.0\.1:\d+)")
 # A busy machine with two cores takes its time; nothing waits this long when all is well.
 _WITHIN_S = 60.0
+_NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 
 
 class CoscribeServer:
     """One server process; may be stopped and started again on the same data and the same port."""
 
-    def __init__(self, folder: Path, *, command: Sequence[str] = COMMAND, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        command: Sequence[str] = COMMAND,
+        environment: Mapping[str, str] = _NOTHING_ELSE,
+        **settings: object,
+    ) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._command = command
         self._port = 0
+        self._more = environment
         self._settings = {f"COSCRIBE_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
@@ -154,8 +163,8 @@ class CoscribeServer:
         return httpx.Client(base_url=self.url, headers=headers, timeout=_WITHIN_S)
 
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COSCRIBE_")}
-        return inherited | self._settings
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COSCRIBE_", "OTEL_"))}
+        return {**inherited, **self._more, **self._settings}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
@@ -13,7 +13,12 @@ from coscribe.api.openapi import PROBLEM_SCHEMA, problems
 from coscribe.api.problems import HANDLERS
 from coscribe.api.socket import socket
 
+if TYPE_CHECKING:  # older versions of FastAPI have no traces, and take the word for nothing
+    from fastapi.telemetry import TelemetryConfig
+
 PREFIX = "/api/v1"
+# FastAPI's own traces name the path and the query of every request, in which secrets of links and tokens stand.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 TAGS = [
     {"name": "documents", "description": "Make, list, name, share, trash and restore documents."},

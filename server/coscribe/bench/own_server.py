@@ -31,7 +31,7 @@ class OwnServer:
     async def __aenter__(self) -> OwnServer:
         log = Path(self._folder.name) / "log"
         # What is set for the server of this machine is not for this one, its database least of all.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "OTEL_"))}
         with log.open("wb") as file:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "coscribe", "serve", "--port", "0", "--data-dir", self._folder.name,
