@@ -67,7 +67,7 @@ if TYPE_CHECKING:  # it loads the SDK, which only some servers want
 _log = structlog.get_logger(__name__)
 
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
-_DATABASE_FILE = "coscribe.db"
+DATABASE_FILE = "coscribe.db"
 # 256 bits; shorter keys of an operator's own can be guessed from one cookie.
 _SECRET_BYTES = 32
 _SECRET_LEAST = 32
@@ -283,7 +283,7 @@ def database_url(settings: Settings) -> str:
     """The configured database, or a SQLite file in the data directory, which is made for it."""
     if settings.database_url is not None:
         return settings.database_url
-    return f"sqlite+aiosqlite:///{data_dir(settings) / _DATABASE_FILE}"
+    return f"sqlite+aiosqlite:///{data_dir(settings) / DATABASE_FILE}"
 
 
 def data_dir(settings: Settings) -> Path:

@@ -62,6 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"coscribe {version('coscribe')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
+    _add_serving(commands)
+    _add_upkeep(commands)
+    _add_copy(commands)
+    _add_doctor(commands)
+    _add_bench(commands)
+    _add_token(commands)
+    return parser
+
+
+def _add_serving(commands: Commands) -> None:
     serve = commands.add_parser("serve", help="bring the database up to date and serve")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default 8000)")
@@ -73,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(migrate)
     migrate.set_defaults(run=_migrate)
 
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document")
+    openapi.set_defaults(run=_openapi)
+
+
+def _add_upkeep(commands: Commands) -> None:
     verify = commands.add_parser("verify", help="look for damage in the database, beside a running server too")
     verify.add_argument("--document", help="look at this document only")
     verify.add_argument("--accept", action="store_true", help="record what is wrong with documents as known")
@@ -90,19 +105,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(restore)
     restore.set_defaults(run=_restore)
 
-    _add_doctor(commands)
-    _add_bench(commands)
 
-    openapi = commands.add_parser("openapi", help="print the OpenAPI document")
-    openapi.set_defaults(run=_openapi)
+def _add_copy(commands: Commands) -> None:
+    copy = commands.add_parser("copy", help="move the database to PostgreSQL or to SQLite, exactly as it is")
+    place = "its URL, or the path of a SQLite file or of a data directory"
+    copy.add_argument("--from", dest="source", required=True, help=f"the database to copy: {place}")
+    copy.add_argument("--to", dest="target", required=True, help="the database to make, in the same words")
+    copy.set_defaults(run=_copy)
 
+
+def _add_token(commands: Commands) -> None:
     token = commands.add_parser("token", help="bearer tokens for scripts")
     actions = token.add_subparsers(title="actions", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make a token and print it, this once")
     create.add_argument("--name", required=True, help="the name that people see the token's work under")
     _add_places(create)
     create.set_defaults(run=_create_token)
-    return parser
 
 
 def _add_doctor(commands: Commands) -> None:
@@ -199,6 +217,12 @@ def _restore(settings: Settings, options: argparse.Namespace) -> None:
     restore(settings, options.file, damaged=options.damaged)
 
 
+def _copy(_settings: Settings, options: argparse.Namespace) -> None:
+    from coscribe.upkeep.copying import copy  # noqa: PLC0415 - loads the engine
+
+    copy(options.source, options.target)
+
+
 def _doctor(_settings: Settings, options: argparse.Namespace) -> None:
     import asyncio  # noqa: PLC0415
 
@@ -231,7 +255,9 @@ def _create_token(settings: Settings, options: argparse.Namespace) -> None:
     import asyncio  # noqa: PLC0415
 
     from coscribe.app import add_token, database_url  # noqa: PLC0415 - loads the whole server
+    from coscribe.storage.copies import claim  # noqa: PLC0415
     from coscribe.storage.migrate import upgrade  # noqa: PLC0415
 
     upgrade(database_url(settings))
+    asyncio.run(claim(database_url(settings)))
     print(asyncio.run(add_token(settings, options.name)))

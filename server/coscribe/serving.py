@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import signal
@@ -28,6 +27,9 @@ from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
 from coscribe.rooms.registry import Watcher
+from coscribe.storage.copies import claim
+from coscribe.storage.copying import sqlite_file
+from coscribe.storage.folder_lock import folder_held
 from coscribe.storage.migrate import upgrade
 from coscribe.workers import Place, Workers
 
@@ -64,6 +66,7 @@ def serve(settings: Settings) -> None:
         has_key = settings.secret is not None or (data_dir(settings) / SECRET_FILE).exists()
         cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
         _tell_new(has_key=has_key, has_data=not upgrade(database_url(settings)))
+        asyncio.run(claim(database_url(settings)))
         address = _address(listeners[0])
         if settings.workers == 1:
             _run(settings, web, listeners, ready=partial(_tell_ready, address))
@@ -142,23 +145,18 @@ def _tell_new(*, has_key: bool, has_data: bool) -> None:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Hold the data directory with SQLite in it: rooms of a second server would not hear what the first one writes.
+    """Hold the folder of a SQLite file: rooms of a second server would not hear what the first one writes.
 
     The system lets go of the lock however the process ends. Raises CoscribeError.
     """
-    if settings.database_url is not None:
+    file = sqlite_file(database_url(settings))
+    if file is None or not file.parent.is_dir():  # a folder that is missing is told when the file is opened
         yield
         return
-    folder = data_dir(settings)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CoscribeError(f"Another server is running on the data directory {folder}.") from error
+    with folder_held(file.parent) as is_ours:
+        if not is_ours:
+            raise CoscribeError(f"Another server is running on the data directory {file.parent}.")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def uvicorn_config(app: object, settings: Settings, door: Door) -> uvicorn.Config:

@@ -144,6 +144,8 @@ def test_a_data_directory_that_another_server_uses(own_server: CoscribeServer, t
     """One server per file: its rooms would not hear what the other one writes."""
     told = refused(run("serve", "--port", "0", "--data-dir", own_server.data_dir, folder=tmp_path))
     assert f"Another server is running on the data directory {own_server.data_dir}" in told
+    url = f"sqlite+aiosqlite:///{own_server.data_dir}/coscribe.db"
+    assert refused(run("serve", "--port", "0", "--database-url", url, folder=tmp_path)) == told
 
 
 def damaged_page(file: Path) -> None:

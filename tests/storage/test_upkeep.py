@@ -352,6 +352,7 @@ def test_a_backup_of_the_first_schema_is_restored(sqlite_url: str, tmp_path: Pat
         async with database.write() as connection:
             for statement in (
                 "DELETE FROM snapshots",
+                "DROP TABLE copies",
                 "DROP TABLE accepted",
                 "DROP TABLE quarantine",
                 "DROP TABLE segments",

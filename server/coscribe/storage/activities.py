@@ -96,6 +96,24 @@ async def lock_activities(connection: AsyncConnection) -> None:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ACTIVITY_LOCK})"))
 
 
+async def number_activities_above(connection: AsyncConnection, told: int) -> None:
+    """Let the next activity have a higher id than `told`, which is above 0."""
+    if connection.dialect.name == "sqlite":
+        await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'activity'"))
+        await connection.execute(text("INSERT INTO sqlite_sequence VALUES ('activity', :told)"), {"told": told})
+        return
+    await connection.execute(select(func.setval(func.pg_get_serial_sequence("activity", "id"), told)))
+
+
+async def last_activity(connection: AsyncConnection) -> int:
+    """The highest id that an activity was ever given here, also where none is left of it."""
+    if connection.dialect.name == "sqlite":
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'activity'")
+    else:
+        query = text("SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('activity', 'id') AS regclass))")
+    return int((await connection.execute(query)).scalar() or 0)
+
+
 def activity_columns(new: Sequence[PlacedActivity]) -> Columns:
     """What is stored of activities."""
     return {

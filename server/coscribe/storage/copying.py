@@ -1,8 +1,7 @@
-"""Copies of a whole database: into one SQLite file while others write, and from such a file into an empty database."""
+"""Copies of SQLite files while others write, and of whole tables."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -10,13 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, insert, select, text
+from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import CoscribeError
-from coscribe.storage.engine import BUSY_TIMEOUT_MS, Database, parse_url
+from coscribe.storage.engine import BUSY_TIMEOUT_MS, parse_url
 from coscribe.storage.migrate import upgrade
-from coscribe.storage.tables import metadata
 
 # 8 MB a step.
 _PAGES = 2000
@@ -42,18 +40,16 @@ def copy_sqlite(source: Path, target: Path) -> None:
         raise CoscribeError(f"The database cannot be copied: {error}.") from error
 
 
-async def copy_postgres(database: Database, target: Path) -> None:
-    """Copy a PostgreSQL database as it stands now into a SQLite file. Raises CoscribeError and Unavailable."""
+def empty_sqlite(target: Path) -> str:
+    """Make a new SQLite file with all tables, which nobody else may read; gives its URL."""
     url = f"sqlite:///{target}"
     _new_file(target).close()
-    await asyncio.to_thread(upgrade, url)
-    copy = Database.open(url)
-    try:
-        async with database.read() as connection, copy.write() as writer:
-            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-            await copy_tables(connection, writer, metadata.sorted_tables)
-    finally:
-        await copy.close()
+    upgrade(url)
+    return url
+
+
+def without_log(target: Path) -> None:
+    """Let a closed SQLite file do without a write-ahead log beside it."""
     with closing(sqlite3.connect(target)) as plain:
         plain.execute("PRAGMA journal_mode=DELETE")
 

@@ -150,6 +150,15 @@ class Database:
 
 
 @contextmanager
+def driver_faults(told: str) -> Iterator[None]:
+    """Raise Unavailable, with a sentence, for what the drivers themselves raise."""
+    try:
+        yield
+    except (sqlite3.Error, *FAULTS) as error:
+        raise Unavailable(told) from error
+
+
+@contextmanager
 def _write_faults() -> Iterator[None]:
     try:
         try:

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, text, update
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.model import Damage, Entry, Place
-from coscribe.storage.activities import lock_activities
+from coscribe.storage.activities import last_activity, lock_activities, number_activities_above
 from coscribe.storage.appending import entry_row
 from coscribe.storage.checksums import segment_checksum, snapshot_checksum
 from coscribe.storage.copying import copy_tables
@@ -55,7 +55,7 @@ async def fill_principals(source: AsyncConnection, target: Database, *, now: Clo
     async with target.write() as connection:
         await copy_tables(source, connection, (principals, sessions, tokens))
         told = (await source.execute(select(func.max(activity.c.id)))).scalar() or 0
-        await _number_activities_above(connection, max(told, _milliseconds(now())))
+        await number_activities_above(connection, max(told, _milliseconds(now())))
 
 
 async def add_principals(source: AsyncConnection, target: Database) -> None:
@@ -89,23 +89,6 @@ async def replace_document(
 def _milliseconds(moment: datetime) -> int:
     """Since 1970: below 2^53 for longer than there are years in a datetime, so that JavaScript reads it exactly."""
     return (moment - _EPOCH) // _MILLISECOND
-
-
-async def _number_activities_above(connection: AsyncConnection, told: int) -> None:
-    if connection.dialect.name == "sqlite":
-        await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'activity'"))
-        await connection.execute(text("INSERT INTO sqlite_sequence VALUES ('activity', :told)"), {"told": told})
-        return
-    await connection.execute(select(func.setval(func.pg_get_serial_sequence("activity", "id"), told)))
-
-
-async def _last_activity(connection: AsyncConnection) -> int:
-    """The highest id that an activity was ever given here, also where none is left of it."""
-    if connection.dialect.name == "sqlite":
-        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'activity'")
-    else:
-        query = text("SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('activity', 'id') AS regclass))")
-    return int((await connection.execute(query)).scalar() or 0)
 
 
 async def _place(connection: AsyncConnection, row: _Row, *, is_new: bool) -> None:
@@ -189,7 +172,7 @@ async def _pages(source: AsyncConnection, table: Table, old: Place) -> AsyncIter
 async def _copy_activity(source: AsyncConnection, target: AsyncConnection, old: Place) -> None:
     """Activities keep their ids where these were given out here and are free: feeds then do not tell them again."""
     await lock_activities(target)
-    highest = await _last_activity(target)
+    highest = await last_activity(target)
     async for page in _pages(source, activity, old):
         rows = [dict(row._mapping) for row in page]
         ids = select(activity.c.id).where(activity.c.id.in_([row["id"] for row in rows]))

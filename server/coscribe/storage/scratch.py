@@ -6,7 +6,6 @@ whose maker lives is locked.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coscribe.errors import CoscribeError
+from coscribe.storage.folder_lock import lock_folder
 
 # Nobody else names a folder like this by chance: what fits is removed.
 _SUFFIX = ".coscribe-part"
@@ -44,7 +44,7 @@ def _new_folder(parent: Path, name: str) -> tuple[Path, int]:
     """A folder and the descriptor that locks it; made again where another process took it for one that was left."""
     while True:
         made = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_SUFFIX, dir=parent))  # mode 700
-        if (lock := _locked(made)) is not None:
+        if (lock := lock_folder(made)) is not None:
             if made.is_dir():
                 return made, lock
             os.close(lock)
@@ -53,20 +53,6 @@ def _new_folder(parent: Path, name: str) -> tuple[Path, int]:
 def _remove_left(parent: Path, name: str) -> None:
     ours = re.compile(rf"\.{re.escape(name)}\.[a-z0-9_]+{re.escape(_SUFFIX)}")
     for left in parent.iterdir():
-        if ours.fullmatch(left.name) and (lock := _locked(left)) is not None:
+        if ours.fullmatch(left.name) and (lock := lock_folder(left)) is not None:
             shutil.rmtree(left, ignore_errors=True)
             os.close(lock)
-
-
-def _locked(folder: Path) -> int | None:
-    """A descriptor that locks the folder until it is closed; None where another process has it, or it is gone."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

@@ -273,3 +273,12 @@ tokens = Table(
     Index(None, "secret_sha256", unique=True),
     Index(None, "principal_id"),
 )
+
+# Of which database this one is a copy that nobody has served yet: one row at most, which says nothing about the others.
+copies = Table(
+    "copies",
+    metadata,
+    Column("source", CleanText, primary_key=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)

@@ -62,8 +62,17 @@ async def whole_findings(database: Database) -> AsyncIterator[Finding]:
         for row in await connection.execute(text("PRAGMA integrity_check")):
             if row[0] != "ok":
                 yield Finding(None, str(row[0]))
-        for row in await connection.execute(text("PRAGMA foreign_key_check")):
-            yield Finding(None, f"a row of {row[0]} belongs to nothing")
+    for finding in await orphan_findings(database):
+        yield finding
+
+
+async def orphan_findings(database: Database) -> list[Finding]:
+    """Rows of a SQLite file that belong to nothing."""
+    if not database.is_sqlite:
+        return []
+    async with database.read() as connection:
+        rows = await connection.execute(text("PRAGMA foreign_key_check"))
+        return [Finding(None, f"a row of {row[0]} belongs to nothing") for row in rows]
 
 
 async def places(database: Database) -> AsyncIterator[Place]:

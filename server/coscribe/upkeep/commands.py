@@ -9,6 +9,7 @@ from coscribe.app import data_dir, database_url
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.storage.accepted import accept
+from coscribe.storage.copies import claim
 from coscribe.storage.copying import copy_sqlite, keep, sqlite_file
 from coscribe.storage.migrate import upgrade
 from coscribe.storage.scratch import scratch_beside
@@ -88,6 +89,7 @@ def restore(settings: Settings, file: Path, *, damaged: bool = False) -> None:
         copy_sqlite(file, copy)
         looked = _check_copy(copy, file, damaged=damaged)
         upgrade(url)
+        asyncio.run(claim(url))
         asyncio.run(restored(url, f"sqlite:///{copy}", folder, looked.only_known))
 
 

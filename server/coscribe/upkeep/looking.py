@@ -18,7 +18,7 @@ from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.storage.verify import Finding, check_schema, document_findings, places, whole_findings
 
 # A long run says how far it has come, on standard error.
-_PROGRESS_EVERY_S = 5.0
+PROGRESS_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def look_over(url: str, document_id: str | None = None) -> Looked:
                     continue
                 findings += await findings_of(database, place)
                 count += 1
-                if time.monotonic() - told_at >= _PROGRESS_EVERY_S:
+                if time.monotonic() - told_at >= PROGRESS_EVERY_S:
                     told_at = time.monotonic()
                     print(f"{counted(count, 'document')} verified so far", file=sys.stderr)
         except Unavailable as error:

@@ -7,19 +7,19 @@ from collections.abc import Set
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import CoscribeError, cause_of
 from coscribe.storage.accepted import accept
-from coscribe.storage.copying import copy_postgres, copy_sqlite, keep, sqlite_file
-from coscribe.storage.engine import Database
+from coscribe.storage.copies import is_empty
+from coscribe.storage.copying import copy_sqlite, empty_sqlite, keep, sqlite_file, without_log
+from coscribe.storage.engine import Database, driver_faults
 from coscribe.storage.replacing import add_principals, fill_principals, replace_document
 from coscribe.storage.scratch import scratch_beside
-from coscribe.storage.tables import documents, principals
 from coscribe.storage.verify import Finding, check_schema, places
 from coscribe.upkeep.looking import Looked, counted, findings_of, look_over, opened
+from coscribe.upkeep.moving import Move, rows_at
 
 
 async def copied(url: str, made: Path) -> Looked:
@@ -28,10 +28,20 @@ async def copied(url: str, made: Path) -> Looked:
     async with opened(url) as database:
         await check_schema(database, url)
         if source is None:
-            await copy_postgres(database, made)
+            await _copy_postgres(url, made)
         else:
             await asyncio.to_thread(copy_sqlite, source, made)
     return await look_over(f"sqlite:///{made}")
+
+
+async def _copy_postgres(url: str, made: Path) -> None:
+    copy_url = await asyncio.to_thread(empty_sqlite, made)
+    with driver_faults("The database cannot be copied at the moment."):
+        async with rows_at(url) as source, rows_at(copy_url) as copy, source.snapshot():
+            moved = await Move(source, copy).run()
+    if moved.wrong:
+        raise CoscribeError(f"The copy is not what the database is: {moved.wrong[0]}.")
+    without_log(made)
 
 
 async def restored(url: str, copy_url: str, folder: Path, known: Set[str]) -> None:
@@ -40,13 +50,13 @@ async def restored(url: str, copy_url: str, folder: Path, known: Set[str]) -> No
     The damage of the documents in `known` was accepted: it is known where they are brought too. Raises CoscribeError.
     """
     async with opened(url) as target, opened(copy_url) as copy:
-        is_empty = await _is_empty(target)
-        if not is_empty:
+        into_empty = await is_empty(target)
+        if not into_empty:
             await _keep_present(url, folder)
         count, failed = 0, list[Finding]()
         try:
             async with copy.read() as source:
-                await _bring_principals(source, target, is_empty=is_empty)
+                await _bring_principals(source, target, is_empty=into_empty)
                 async for place in places(copy):
                     failed += await _replaced(source, target, place.document_id, is_known=place.document_id in known)
                     count += 1
@@ -55,7 +65,7 @@ async def restored(url: str, copy_url: str, folder: Path, known: Set[str]) -> No
             raise
     for finding in failed:
         print(finding)
-    rest = "the database was empty" if is_empty else "documents that the backup does not have stay"
+    rest = "the database was empty" if into_empty else "documents that the backup does not have stay"
     print(f"{counted(count - len(failed), 'document')} restored; {rest}.")
     if failed:
         raise CoscribeError(f"{counted(len(failed), 'document')} could not be restored; what stood there stays.")
@@ -88,11 +98,3 @@ async def _replaced(source: AsyncConnection, target: Database, document_id: str,
     except Exception as error:  # noqa: BLE001 - a damaged row of one document, as in _readable
         return [Finding(document_id, f"not restored: {cause_of(error)}")]
     return []
-
-
-async def _is_empty(database: Database) -> bool:
-    async with database.read() as connection:
-        counts = [
-            (await connection.execute(select(func.count()).select_from(of))).scalar() for of in (documents, principals)
-        ]
-    return not any(counts)

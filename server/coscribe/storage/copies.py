@@ -1,0 +1,119 @@
+"""Databases that `coscribe copy` makes: what they are copies of, and when they may be written to.
+
+A copy is finished or not until somebody writes to it for the first time; from then on it is a database of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import URL, delete, func, insert, inspect, select, update
+
+from coscribe.errors import CoscribeError
+from coscribe.storage.copying import sqlite_file
+from coscribe.storage.engine import Database, parse_url
+from coscribe.storage.readable import utc_now
+from coscribe.storage.tables import copies, documents, principals
+from coscribe.storage.verify import check_schema, orphan_findings
+
+
+def address_of(url: str) -> str:
+    """Where a database is, without names and passwords, in the same words whenever it is asked for."""
+    file = sqlite_file(url)
+    if file is not None:
+        return str(file.resolve())
+    parsed = parse_url(url)
+    query = {name: value for name, value in parsed.query.items() if name in ("host", "port")}
+    return URL.create(
+        "postgresql", host=parsed.host, port=parsed.port, database=parsed.database, query=query
+    ).render_as_string()
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Database]:
+    database = Database.open(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def claim(url: str) -> None:
+    """Make a copy a database of its own, before it is written to. Raises CoscribeError where it is not finished."""
+    async with _opened(url) as database:
+        source = await _unfinished(database)
+        if source is not None:
+            raise CoscribeError(f"This database is an unfinished copy of {source}: run coscribe copy to its end first.")
+        async with database.read() as connection:
+            is_copy = bool((await connection.execute(select(func.count()).select_from(copies))).scalar())
+        if is_copy:
+            async with database.write() as connection:
+                await connection.execute(delete(copies))
+
+
+async def _unfinished(database: Database) -> str | None:
+    """Of what it is an unfinished copy."""
+    async with database.read() as connection:
+        source = (await connection.execute(select(copies.c.source).where(copies.c.finished_at.is_(None)))).scalar()
+    return None if source is None else str(source)
+
+
+async def check_source(url: str) -> None:
+    """Raise CoscribeError where there is no whole database of this version at a URL."""
+    async with _opened(url) as database:
+        await check_schema(database, url)
+        source = await _unfinished(database)
+        if source is not None:
+            raise CoscribeError(f"The source is an unfinished copy of {source} itself.")
+        orphans = await orphan_findings(database)
+        if orphans:
+            raise CoscribeError(
+                f"The source has {len(orphans):,} rows that belong to nothing; coscribe verify names them. What can be"
+                " read of it is moved by coscribe backup and coscribe restore --damaged."
+            )
+
+
+async def check_target(url: str, source: str) -> None:
+    """Raise CoscribeError where a database holds anything but a copy of `source` that nobody has written to since."""
+    file = sqlite_file(url)
+    if file is not None and not await asyncio.to_thread(file.exists):
+        return
+    async with _opened(url) as database:
+        async with database.read() as connection:
+            names = set(await connection.run_sync(lambda plain: inspect(plain).get_table_names()))
+        if not names:
+            return
+        await check_schema(database, url, older=True)
+        if copies.name in names:
+            async with database.read() as connection:
+                of = (await connection.execute(select(copies.c.source))).scalar()
+            if of == source:
+                return
+            if of is not None:
+                raise CoscribeError(f"The target holds a copy of {of}, not of {source}; name an empty database.")
+        if not await is_empty(database):
+            raise CoscribeError("The target holds documents or people of its own; name an empty database.")
+
+
+async def is_empty(database: Database) -> bool:
+    """Whether there is neither a document nor anybody."""
+    async with database.read() as connection:
+        counts = [
+            (await connection.execute(select(func.count()).select_from(of))).scalar() for of in (documents, principals)
+        ]
+    return not any(counts)
+
+
+async def begin_copy(url: str, source: str) -> None:
+    """Note that a database is becoming a copy: nobody may write to it until `finish_copy`."""
+    async with _opened(url) as database, database.write() as connection:
+        await connection.execute(delete(copies))
+        await connection.execute(insert(copies).values(source=source, begun_at=utc_now()))
+
+
+async def finish_copy(url: str) -> None:
+    """Note that a copy is whole."""
+    async with _opened(url) as database, database.write() as connection:
+        await connection.execute(update(copies).values(finished_at=utc_now()))
