@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -71,9 +71,17 @@ class Contender(ABC):
     def documents(self, count: int) -> list[str]:
         """So many new documents, by name."""
 
+    def ways(self, _documents: Sequence[str]) -> dict[str, list[str]] | None:
+        """For each document the URLs round which its people go; None where all go to the one server."""
+        return None
+
     def usage(self) -> Usage:
         """What it has taken of the machine."""
         return usage(self.pid)
+
+    def beside_s(self) -> float:
+        """Seconds of a core that have gone to what it needs beside it: a database and a bus, where it has them."""
+        return 0
 
 
 class Ours(Contender):
@@ -81,9 +89,9 @@ class Ours(Contender):
 
     dialect = "y-websocket"
 
-    def __init__(self, folder: Path, settings: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object], core: int = SERVER_CORE) -> None:
         super().__init__(folder)
-        command = pinned(SERVER_CORE, [sys.executable, "-m", "coscribe"])
+        command = pinned(core, [sys.executable, "-m", "coscribe"])
         self.server = CoscribeServer(folder, command=command, **settings)
         self._token = ""
 
@@ -166,6 +174,12 @@ class Theirs(Contender):
         return [f"document-{self._documents - i}" for i in range(count)]
 
 
+def fresh_folder(name: str) -> Path:
+    """A new folder for what a server keeps."""
+    (SCRATCH / "data").mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=SCRATCH / "data"))
+
+
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -212,8 +226,7 @@ class Kind:
 
     def fresh(self, settings: Mapping[str, int]) -> Contender:
         """One with nothing in it; the settings are for ours."""
-        (SCRATCH / "data").mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=SCRATCH / "data"))
+        folder = fresh_folder(self.name)
         return Ours(folder, settings) if self.package is None else Theirs(self, folder)
 
 

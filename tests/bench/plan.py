@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.bench.contenders import Kind
-from tests.bench.scenarios import browser, capacity, growth, holding, opening, outlets, steady
+from tests.bench.scenarios import browser, capacity, growth, holding, instances, opening, outlets, steady
 from tests.bench.stage import Figures, Stage
 
 # One socket of the generator writes months of history in a minute.
@@ -55,6 +55,7 @@ SCENARIOS = {
     "growth-text": Scenario(growth.text),
     "growth-history": Scenario(growth.history, FAST_SOCKETS, _keeps),
     "soak": Scenario(steady.soak, {}, _is_ours),
+    "instances": Scenario(partial(instances.play, settings=MANY), MANY, _is_ours),
 }
 # A round has all but what takes longest and varies least: these are measured once.
-ONCE = ("growth-people", "growth-documents", "growth-text", "growth-history", "soak")
+ONCE = ("growth-people", "growth-documents", "growth-text", "growth-history", "soak", "instances")

@@ -63,7 +63,8 @@ class Stage:
     def gather(self, documents: int, people: int, **how: Any) -> list[str]:
         """Bring people into new documents; gives the documents' names."""
         names = self.server.documents(documents)
-        self.generator.ask("gather", **{**self.address, "documents": names, "people": people, **how})
+        where = {**self.address, "documents": names, "ways": self.server.ways(names)}
+        self.generator.ask("gather", **{**where, "people": people, **how})
         return names
 
     def crowd(self, shape: Shape, **how: Any) -> list[str]:
@@ -84,8 +85,8 @@ class Stage:
 
     def _others_s(self) -> float:
         """Seconds of a core that have gone to whoever is no part of this."""
-        ours = self.server.usage().cpu_s + usage(self.generator.pid).cpu_s + time.process_time()
-        return busy_s() - ours
+        ours = self.server.usage().cpu_s + self.server.beside_s()
+        return busy_s() - ours - usage(self.generator.pid).cpu_s - time.process_time()
 
     def memory_bytes(self) -> int:
         """What the server holds now."""

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from tests.bench import __main__ as bench
 from tests.bench import report
+from tests.bench.generator import Generator
+from tests.bench.instances import Instances
 from tests.bench.metrics import METRICS, spread
 from tests.bench.results import Results, Row
 from tests.bench.scenarios.capacity import Search
@@ -89,3 +91,24 @@ def test_a_small_run_measures_what_it_says(tmp_path: Path) -> None:
     assert row.figures["p50"] > 0
     assert all(metric.values([row], "ours") for metric in METRICS if metric.scenario == "latency")
     assert "machine" in json.loads(file.read_text().splitlines()[0])["about"]
+
+
+@pytest.mark.node
+@pytest.mark.postgres
+@pytest.mark.redis
+@pytest.mark.parametrize("is_spread", [False, True])
+def test_people_of_a_document_meet_at_one_instance_or_go_round_all(is_spread: bool) -> None:
+    with Instances(2, {}, is_spread=is_spread) as fleet, Generator() as generator:
+        names = fleet.documents(4)
+        before = fleet.counted(generator.pid)
+        how = {"url": fleet.url, "dialect": fleet.dialect, "ways": fleet.ways(names)}
+        generator.ask("gather", **how, documents=names, people=4, typists=2)
+        typed = generator.ask("type", rate=5, seconds=1)
+        counted = fleet.counted(generator.pid).since(before)
+    assert not fleet.folder.exists()
+    assert typed["lost"] == 0
+    assert typed["delivered"] == 4 * 2 * 3 * 5
+    # Of the three others of a typist two are at the other instance.
+    assert typed["across"]["count"] == (2 * typed["delivered"] / 3 if is_spread else 0)
+    assert all(counted["cores"][name] > 0 for name in ("server 1", "server 2", "postgres", "redis"))
+    assert counted["publishes_per_s"] > 0

@@ -18,7 +18,7 @@ from tests.support.server import CoscribeServer
 from coscribe.storage.migrate import upgrade
 
 SECRET = "the one secret of all servers of this fleet"
-_DATABASE = "fleet"
+DATABASE = "fleet"
 
 
 @dataclass
@@ -66,13 +66,27 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server.kill()
 
 
+def make_database(postgres: PostgresServer) -> None:
+    """Make the database that all servers of a fleet share, with its tables."""
+    postgres.execute(f"CREATE DATABASE {DATABASE}")
+    upgrade(postgres.url(DATABASE))
+
+
+def places(postgres: PostgresServer, postgres_port: int, redis_port: int) -> dict[str, str]:
+    """The settings that the servers of a fleet share: where database and Redis are, and the secret."""
+    return {
+        "database_url": postgres.url_at(postgres_port, DATABASE),
+        "redis_url": f"redis://127.0.0.1:{redis_port}/0",
+        "secret": SECRET,
+    }
+
+
 @asynccontextmanager
 async def a_fleet(
     folder: Path, postgres: PostgresServer, redis: RedisServer, count: int, *, proxied: bool, **settings: object
 ) -> AsyncIterator[Fleet]:
     """So many servers. Proxies live in the loop of the test, which must not be held up then."""
-    await asyncio.to_thread(postgres.execute, f"CREATE DATABASE {_DATABASE}")
-    await asyncio.to_thread(upgrade, postgres.url(_DATABASE))
+    await asyncio.to_thread(make_database, postgres)
     assert postgres.port is not None
     members: list[Member] = []
     async with AsyncExitStack() as stack:
@@ -80,13 +94,7 @@ async def a_fleet(
             to_redis = await stack.enter_async_context(FaultProxy(redis.port, seed=number))
             to_database = await stack.enter_async_context(FaultProxy(postgres.port, seed=number))
             ports = (to_database.port, to_redis.port) if proxied else (postgres.port, redis.port)
-            server = CoscribeServer(
-                folder / f"server{number}",
-                database_url=postgres.url_at(ports[0], _DATABASE),
-                redis_url=f"redis://127.0.0.1:{ports[1]}/0",
-                secret=SECRET,
-                **settings,
-            )
+            server = CoscribeServer(folder / f"server{number}", **places(postgres, *ports), **settings)
             await asyncio.to_thread(server.start)
             stack.push_async_callback(asyncio.to_thread, server.stop)
             members.append(Member(server, to_redis, to_database))

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL from the system's programs: own folder, own socket, no port, no durability."""
+"""A throw-away PostgreSQL from the system's programs: own folder, own socket, no port, no durability unless wanted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -24,11 +26,13 @@ TEMPLATE = "migrated"
 class PostgresServer:
     """One cluster. The programs refuse to run as root, so root runs them as the package's user `postgres`.
 
-    With a port it listens on that too, for clients that come through a proxy.
+    With a port it listens on that too, for clients that come through a proxy. Where it `is_durable` each commit waits
+    for its fsync, as it does for those who measure.
     """
 
-    def __init__(self, programs: Path, port: int | None = None) -> None:
+    def __init__(self, programs: Path, port: int | None = None, *, is_durable: bool = False) -> None:
         self.port = port
+        self._is_durable = is_durable
         self._programs = programs
         self._names = (f"test_{number}" for number in count(1))
         # The path of a UNIX socket has at most 107 bytes, which pytest's own folders nearly fill.
@@ -42,8 +46,13 @@ class PostgresServer:
 
     def start(self) -> None:
         listening = f"-c listen_addresses=127.0.0.1 -p {self.port}" if self.port else "-c listen_addresses="
-        options = f"-k {self.folder} {listening} -c fsync=off -c max_connections=60"
+        options = f"-k {self.folder} {listening} {'' if self._is_durable else '-c fsync=off '}-c max_connections=60"
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def stop(self) -> None:
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")
@@ -73,12 +82,25 @@ class PostgresServer:
         """Run one statement as the administrator."""
         asyncio.run(self._execute(statement))
 
+    def row(self, query: str) -> dict[str, Any]:
+        """The one row that a query of the administrator finds."""
+        return asyncio.run(self._row(query))
+
     async def _execute(self, statement: str) -> None:
+        async with self._connected() as connection:
+            await connection.execute(statement)
+
+    async def _row(self, query: str) -> dict[str, Any]:
+        async with self._connected() as connection:
+            return dict(await connection.fetchrow(query))
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
         connection = await asyncpg.connect(
             host=str(self.folder), port=self.port or 5432, user=USER, database="postgres"
         )
         try:
-            await connection.execute(statement)
+            yield connection
         finally:
             await connection.close()
 

@@ -37,6 +37,12 @@ class RedisServer:
         """Its port."""
         return self._port
 
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and return once it answers."""
         self._process = subprocess.Popen(

@@ -12,7 +12,9 @@ from pathlib import Path
 
 # The server has one core for itself, and the generator another one; a machine with one core measures both together.
 _CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE = _CORES[0]
+# Where there are several servers, each has one of these.
+SERVER_CORES = _CORES[:-1] or _CORES
+SERVER_CORE = SERVER_CORES[0]
 GENERATOR_CORE = _CORES[-1]
 _TICKS = os.sysconf("SC_CLK_TCK")
 

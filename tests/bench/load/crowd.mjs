@@ -11,11 +11,13 @@ const WAVE = 100
 const ALIVE_TURNS = 75
 const ALIVE_MS = 200
 
-/** Connect people to documents, a wave at a time, and wait until they have them. */
-const connect = async (documents, how) => {
+/** Connect people to documents, a wave at a time, and wait until they have them; `urlOf` says where the i-th goes. */
+const connect = async (documents, how, urlOf) => {
   const people = []
   for (let i = 0; i < documents.length; i += WAVE) {
-    const wave = documents.slice(i, i + WAVE).map(document => new Person({ ...how, document }))
+    const wave = documents
+      .slice(i, i + WAVE)
+      .map((document, at) => new Person({ ...how, document, url: urlOf(document, i + at) }))
     people.push(...wave)
     await until(() => wave.every(person => person.synced || person.closed !== null))
     const lost = wave.find(person => !person.synced)
@@ -25,7 +27,10 @@ const connect = async (documents, how) => {
 }
 
 export class Crowd {
-  /** `people` in each of the documents, of whom the first `typists` type, in a text of `length` characters. */
+  /**
+   * `people` in each of the documents, of whom the first `typists` type, in a text of `length` characters. Where there
+   * are several servers `ways` has the URLs of each document, round which its people go.
+   */
   constructor({
     documents,
     people,
@@ -34,6 +39,7 @@ export class Crowd {
     isTold = false,
     hasCaret = true,
     isSilent = false,
+    ways = null,
     ...how
   }) {
     Object.assign(this, {
@@ -44,6 +50,7 @@ export class Crowd {
       isTold,
       hasCaret,
       isSilent,
+      ways,
       how,
     })
     this.places = new Map(documents.map((document, place) => [document, place]))
@@ -55,16 +62,29 @@ export class Crowd {
   }
 
   async gather() {
-    const first = await connect(this.documents, this.how)
+    const first = await connect(this.documents, this.how, document => this.urlOf(document, 0))
     for (const person of first) person.offer(this.seed)
     for (const person of first) await person.settle(vector([[SEED_ID, this.length]]))
     const others = Array(this.size - 1)
       .fill(this.documents)
       .flat()
-    this.people = [...first, ...(await connect(others, this.how))]
+    const numberOf = i => 1 + Math.floor(i / this.documents.length)
+    const rest = await connect(others, this.how, (document, i) => this.urlOf(document, numberOf(i)))
+    this.people = [...first, ...rest]
     if (!this.isSilent) this.alive = setInterval(() => this.#stayAlive(), ALIVE_MS)
     for (const [i, person] of this.people.entries()) this.#seat(person, Math.floor(i / this.documents.length))
     return { connections: this.people.length }
+  }
+
+  /** Where the person of this number in a document goes. */
+  urlOf(document, number) {
+    const urls = this.ways?.[document] ?? [this.how.url]
+    return urls[number % urls.length]
+  }
+
+  /** Whether two people of a document, by their numbers, are at two servers. */
+  areApart(document, one, other) {
+    return this.urlOf(document, one) !== this.urlOf(document, other)
   }
 
   #seat(person, number) {
@@ -72,6 +92,7 @@ export class Crowd {
     person.receiver = new Receiver(this.perDocument, isTyping ? number : -1, FIRST_ID)
     person.credit = this.perDocument ? person.receiver.take : null
     person.place = this.places.get(person.document)
+    person.number = number
     if (!isTyping) return
     const { length, isTold, hasCaret } = this
     const typist = new Typist({

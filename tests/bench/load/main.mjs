@@ -21,7 +21,8 @@ const commands = {
   check: async ({ place, ...how }) => {
     const text = crowd.textOf(place)
     const document = crowd.documents[place]
-    return await open({ ...crowd.how, ...how, document, characters: text.length }, found => found === text)
+    const where = { ...crowd.how, url: crowd.urlOf(document, 0), document }
+    return await open({ ...where, ...how, characters: text.length }, found => found === text)
   },
   leave: async () => {
     crowd.leave()

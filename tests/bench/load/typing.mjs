@@ -17,6 +17,8 @@ export class Typing {
     this.ahead = seconds > ALL_AHEAD_S ? Math.ceil(rate * AHEAD_S) : this.each
     this.base = crowd.typists[0].typist.clock
     this.latency = new Times()
+    /** Of the latency, what came to people at another server than the typist's. */
+    this.across = new Times()
     this.interval = new Times()
     this.late = new Times()
     this.acks = new Times()
@@ -74,12 +76,16 @@ export class Typing {
 
   #listen(person) {
     const first = person.place * this.crowd.perDocument
+    const apart = Array.from({ length: this.crowd.perDocument }, (_, typist) =>
+      this.crowd.areApart(person.document, typist, person.number),
+    )
     person.receiver.onRun = (typist, from, to) => {
       const { time } = turn
       const due = this.#due(first + typist, from)
       for (let i = from < this.base ? this.base - from : 0; i < to - from; i++) {
         const ms = time - due - i * this.period
         this.latency.add(ms)
+        if (apart[typist]) this.across.add(ms)
         if (this.every) this.interval.add(ms)
         this.delivered++
       }
@@ -155,6 +161,7 @@ export class Typing {
       ...Object.fromEntries(Object.keys(before).map(name => [name, after[name] - before[name]])),
       gone: this.crowd.gone,
       notices: [...new Set(this.crowd.people.flatMap(person => person.notices))],
+      across: this.across.summary(),
       acks: this.acks.summary(),
       intervals: this.intervals,
       streams: this.crowd.streams?.result(seconds) ?? null,

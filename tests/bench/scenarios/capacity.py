@@ -31,6 +31,7 @@ class Search:
     good: float | None = None
     bad: float | None = None
     bisections: int = 0
+    most_bisections: int = _BISECTIONS
 
     def next(self) -> float | None:
         """The next rate; None when enough is known."""
@@ -42,7 +43,7 @@ class Search:
             found = min(self.most, self.good * _GROWTH) if self.good is not None else (self.bad or 0) / 2
             return found if found * _STEP_S >= _LEAST_KEYS else None
         self.bisections += 1
-        return math.sqrt(self.good * self.bad) if self.bisections <= _BISECTIONS else None
+        return math.sqrt(self.good * self.bad) if self.bisections <= self.most_bisections else None
 
     def note(self, rate: float, *, is_good: bool) -> None:
         """What came of a rate."""

@@ -1,0 +1,1 @@
+"""What ten million documents and a million connections would take, computed from what was measured."""
