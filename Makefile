@@ -22,7 +22,7 @@ WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/tests
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup web test torture autobahn bench bench-peers check lock format wheel browser clean help
+.PHONY: run setup web test torture autobahn bench bench-peers scaling check lock format wheel browser clean help
 
 run: $(RUN_STAMP) $(WEB) ## Install what is missing, build the web client and serve; HOST= and PORT= choose where
 	@exec $(BIN)/coscribe serve $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
@@ -49,6 +49,10 @@ bench-peers: $(DEV_STAMP) $(WEB) ## Measure it beside other servers, for some ho
 	@$(BIN)/python -m tests.bench.packages
 	@$(BIN)/python -m tests.bench --new --servers all --rounds 3 --out test-results/bench-peers.jsonl $(BENCH)
 	@$(BIN)/python -m tests.bench.report test-results/bench-peers.jsonl
+
+scaling: $(DEV_STAMP) $(WEB) ## Measure one, two and three instances with PostgreSQL and Redis, and write docs/scaling.md
+	@$(BIN)/python -m tests.bench instances --new --out test-results/scaling.jsonl
+	@$(BIN)/python -m tests.bench.scaling test-results/scaling.jsonl
 
 check: $(DEV_STAMP) $(WEB) ## Formatting, lint, types, import staircase, bundle sizes, cost of the hot path, lock files
 	$(BIN)/ruff format --check .
