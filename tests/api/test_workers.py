@@ -48,14 +48,14 @@ def running() -> set[int]:
     return {int(folder.name) for folder in Path("/proc").glob("[0-9]*")}
 
 
-def measured(server: CoscribeServer, name: str) -> dict[str, float]:
-    """What each worker says of a metric."""
+def measured(server: CoscribeServer, name: str, **labels: str) -> dict[str, float]:
+    """What each worker says of a metric, of samples with these labels."""
     with server.client() as reader:
         text = reader.get("/metrics").raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     found: dict[str, float] = {}
     for sample in samples:
-        if sample.name == name:
+        if sample.name == name and labels.items() <= sample.labels.items():
             worker = sample.labels["worker"]
             found[worker] = found.get(worker, 0.0) + sample.value
     return found
@@ -75,7 +75,7 @@ async def test_people_at_all_workers_write_one_text(server: CoscribeServer) -> N
         for person in people:
             await person.wait_synced()
         sessions = measured(server, "coscribe_sessions")
-        by_requests = measured(server, "coscribe_http_sessions")
+        by_requests = [measured(server, "coscribe_sessions", carrier=carrier) for carrier in ("stream", "poll")]
         for letter in "abcde":
             for person in people:
                 await person.insert(0, letter)
@@ -90,7 +90,8 @@ async def test_people_at_all_workers_write_one_text(server: CoscribeServer) -> N
     assert sum(sessions.values()) == len(people)
     assert len([count for count in sessions.values() if count]) > 1
     # All sessions by requests of a document are at its worker, whoever they came to.
-    assert sorted(by_requests.values()) == [0, 0, 6]
+    assert sorted(sum(each.values()) for each in by_requests) == [3, 3]
+    assert len({worker for each in by_requests for worker, count in each.items() if count}) == 1
 
 
 async def test_a_worker_that_ends_is_started_again_and_nothing_saved_is_lost(server: CoscribeServer) -> None:

@@ -89,7 +89,20 @@ describe('after the end', () => {
   test('of one that never worked it waits as ever', () => {
     last().closed(1006, '')
     last().closed(1001, '')
-    expect(wait()).toBeGreaterThan(999)
+    expect(wait()).toBeGreaterThan(499)
+  })
+
+  test('of a server that restarts its people come back one after the other', () => {
+    const pauses = [0.1, 0.9].map(chance => {
+      vi.spyOn(Math, 'random').mockReturnValue(chance)
+      last().closed(1006, '')
+      last().closed(1012, 'The server is restarting.')
+      const pause = wait()
+      later(pause / 1000)
+      return pause
+    })
+    vi.restoreAllMocks()
+    expect(pauses).toEqual([950, 1_800])
   })
 
   test('it stays away for as long as the server asks', () => {

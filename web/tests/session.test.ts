@@ -209,7 +209,7 @@ describe('losing the connection', () => {
     expect([0, 1, 2, 3, 4, 5, 9].map(attempt => backoff(attempt, 0))).toEqual([
       1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000,
     ])
-    expect([0, 1, 5].map(attempt => backoff(attempt, 1))).toEqual([1_000, 1_000, 15_000])
+    expect([0, 1, 5].map(attempt => backoff(attempt, 1))).toEqual([500, 1_000, 15_000])
     expect([1006, 1012, 1013, 4399, 4400, 4499, 4500].filter(isFinal)).toEqual([4400, 4499])
   })
 })

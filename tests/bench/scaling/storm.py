@@ -15,10 +15,8 @@ Pause = Callable[[int, random.Random], float]
 
 
 def as_the_client(attempt: int, chance: random.Random) -> float:
-    """Seconds before an attempt, as `backoff` has it: 1, 2, 4 ... 30, of which chance takes up to half, but never
-    less than one. So nobody's first pause differs from another's.
-    """
-    return max(_FIRST_S, _longest(attempt) * (1 - chance.random() / 2))
+    """Seconds before an attempt, as `backoff` has it: 1, 2, 4 ... 30, of which chance takes up to half."""
+    return _longest(attempt) * (1 - chance.random() / 2)
 
 
 def without_jitter(attempt: int, _chance: random.Random) -> float:

@@ -11,6 +11,8 @@ const SILENCE_MS = 30_000 // the server says something at least every 15 s
 const CONNECT_MS = 15_000
 const CHECK_MS = 5_000
 const SLEPT_MS = 3 * CHECK_MS // the check comes late only where the page or the whole machine stood still
+const RESTART = 1012
+const RESTART_MS = 2_000 // and less, by chance: a server's people come to the others one after the other
 const TRY_LATER = 1013
 const LATER_MS = 5_000 // and up to twice as long, so that those who were sent away do not come back together
 /** A server that only forgot the session, while this page slept for instance, has a place for another. */
@@ -27,7 +29,7 @@ export interface ConnectionEvents {
 /** Milliseconds before attempt `attempt` (from 0): 1, 2, 4 ... 30 s, of which `random` (0..1) takes away up to half. */
 export function backoff(attempt: number, random: number): number {
   const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 10))
-  return Math.max(FIRST_DELAY_MS, Math.round(longest * (1 - random / 2)))
+  return Math.round(longest * (1 - random / 2))
 }
 
 export class Connection {
@@ -172,6 +174,7 @@ export class Connection {
   }
 
   #wait(code: number, reason: string): void {
+    if (code === RESTART) this.delayAtLeast(RESTART_MS * Math.random())
     if (code === TRY_LATER) this.delayAtLeast(LATER_MS * (1 + Math.random()))
     const isForgotten = code === GONE && this.#state.peek().served
     const usual = isForgotten ? AT_ONCE_MS * Math.random() : backoff(this.#attempt, Math.random())
