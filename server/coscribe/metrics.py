@@ -45,7 +45,7 @@ _EVENTS = {
     "refused": _Counted("refused", "What was refused, by the limit that was met.", "limit", _LIMITS),
     "throttled": _Counted("throttled", "Sockets that were read more slowly, by limit.", "limit", _LIMITS),
     "heavy_failed": _Counted(
-        "heavy_failures", "Large updates whose worker process failed.", "reason", ("crash", "timeout", _OTHER)
+        "heavy_failures", "Large updates whose examiner failed.", "reason", ("crash", "timeout", _OTHER)
     ),
     "quarantined": _Counted(
         "quarantined", "Stored rows set aside as unreadable.", "what", ("entry", "snapshot", "segment", _OTHER)
@@ -80,6 +80,7 @@ _GAUGES = {
     "tasks": "Running tasks of the event loop.",
     "storage_trouble": "1 while accepted changes cannot be stored.",
     "free_bytes": "Free bytes on the disk of the data directory.",
+    "workers": "Processes that are to serve at this address.",
     "neighbours": "Other servers that are heard on the bus.",
     "bus_lag_seconds": "How long the last message to oneself took by way of the bus.",
     "loop_lag_seconds": "The longest that the event loop was late since the last look.",

@@ -112,7 +112,7 @@ def _run(
     # In the process that serves: what sends traces has a thread, which a new process does not inherit.
     tracing = _tracing(watch)
     app = create_app(settings, web=web, stop=stop, metrics=metrics, team=of[0] if of else None, tracing=tracing)
-    config = uvicorn_config(app, settings, Door(settings, metrics, watch))
+    config = uvicorn_config(app, settings, Door(settings, metrics, watch, in_team=of is not None))
     _Server(config, stop, ready, lifeline=of[1].lifeline if of else None).run(sockets=listeners)
 
 

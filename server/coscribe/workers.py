@@ -140,7 +140,10 @@ class Workers:
         worker.started_at = time.monotonic()
         place = Place(worker.number, told, self._lifeline[0])
         worker.process = _CONTEXT.Process(target=self._run, args=(place,), name=f"worker {worker.number}")
+        # Until the new process has handlers of its own, a signal would be lost to those that it inherits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         worker.process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.close(told)
 
     def _run(self, place: Place) -> None:
@@ -148,6 +151,7 @@ class Workers:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.close(self._lifeline[1])
         self._work(place)
 

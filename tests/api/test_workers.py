@@ -148,8 +148,27 @@ async def test_workers_end_when_what_keeps_them_is_killed(server: CoscribeServer
 async def test_nobody_is_somebody_else_by_the_header_of_workers(server: CoscribeServer) -> None:
     forged = {"X-Coscribe-Handed-On": "0" * 64 + " http 192.0.2.1 1"}
     with server.client() as visitor:
-        assert visitor.get("/health/live", headers=forged).status_code == 200
+        assert visitor.get("/api/v1/documents", headers=forged).status_code == 200
+    assert "path=/api/v1/documents status=200" in server.log
     assert "192.0.2.1" not in server.log
+
+
+def test_a_request_with_a_body_where_none_belongs_is_answered(server: CoscribeServer) -> None:
+    with server.client() as visitor:
+        for number in range(2 * WORKERS):
+            answer = visitor.request("GET", f"/poll/{number}", params={"session": "x" * 22}, content=b"body")
+            assert answer.status_code == 404
+    assert "Traceback" not in server.log
+
+
+def test_a_start_that_is_broken_off_ends_at_once(tmp_path: Path, postgres_url: str, own_redis: RedisServer) -> None:
+    settings = {"COSCRIBE_DATABASE_URL": postgres_url, "COSCRIBE_REDIS_URL": own_redis.url}
+    command = [*COMMAND, "serve", "--port", "0", "--workers", "8", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL) as starting:
+        while len(workers_of(starting.pid)) < 3:
+            assert starting.poll() is None
+        starting.terminate()
+        assert starting.wait(5) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

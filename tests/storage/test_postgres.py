@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import cast, func, select, text, update
+from sqlalchemy.dialects.postgresql import REGCLASS
 from tests.contracts.values import an_activity, an_entry, stored
 from tests.support.postgres import PostgresServer, postgres_programs
 
@@ -223,7 +224,60 @@ async def test_a_server_that_stands_still_keeps_no_row_from_others(
 
     others: list[asyncio.Task[Any]] = []
     async with asyncio.timeout(30):
-        with pytest.raises(Unavailable):
-            await log.append([late(document.id, b"b", 0)], meet)
+        assert await log.append([late(document.id, b"b", 0)], meet) == [Behind(2)]
 
     assert await others[0] == [Appended(2)]
+
+
+async def _filled(database: Database) -> tuple[str, str]:
+    """A document with two entries, and the file that they are in, below the cluster's data."""
+    document = await stored(database)
+    await SqlUpdateLog(database).append([Append(document.id, 1, (an_entry(b"a"), an_entry(b"b")))])
+    file = select(func.pg_relation_filepath(cast(text("tableoid"), REGCLASS))).select_from(updates)
+    async with database.read() as connection:
+        found = await connection.execute(file.where(updates.c.document_id == document.id).limit(1))
+        return document.id, str(found.scalar_one())
+
+
+async def test_d8_a_page_that_cannot_be_read_holds_up_none_but_its_documents(own_server: PostgresServer) -> None:
+    await asyncio.to_thread(own_server.execute, "CREATE DATABASE torn")
+    await asyncio.to_thread(upgrade, own_server.url("torn"))
+    before = Database.open(own_server.url("torn"))
+    sick, torn = await _filled(before)
+    well, file = await _filled(before)
+    while file == torn:
+        well, file = await _filled(before)
+    await before.close()
+    await asyncio.to_thread(own_server.execute, "CHECKPOINT")
+    await asyncio.to_thread(own_server.stop)
+    with (own_server.folder / "data" / torn).open("r+b") as page:
+        page.write(b"\xff" * 24)
+    await asyncio.to_thread(own_server.start)
+    database = Database.open(own_server.url("torn"))
+
+    batch = [late(sick, b"c", 1), Append(well, 1, (an_entry(b"c"),), after=2)]
+    answers = await SqlUpdateLog(database).append(batch, never_meet)
+
+    await database.close()
+    assert answers == [Behind(2), Appended(3)]
+
+
+async def never_meet(_append: Append, _seq: int, _missed: Sequence[Entry]) -> None:
+    raise AssertionError("there is nothing to meet")
+
+
+async def test_what_one_document_takes_to_meet_holds_up_no_other(postgres: Database) -> None:
+    sick, well, log = await stored(postgres), await stored(postgres), SqlUpdateLog(postgres)
+    await log.append([Append(sick.id, 1, (an_entry(b"a"),))])
+    stored_beside = asyncio.Event()
+
+    async def meet(append: Append, seq: int, _missed: Sequence[Entry]) -> Append:
+        while not (await log.heads([well.id]))[well.id].seq:  # noqa: ASYNC110 - the other transaction makes it so
+            await asyncio.sleep(0)
+        stored_beside.set()
+        return replace(append, after=seq)
+
+    async with asyncio.timeout(30):
+        batch = [late(sick.id, b"b", 0), Append(well.id, 1, (an_entry(b"c"),), after=0)]
+        assert await log.append(batch, meet) == [Appended(2), Appended(1)]
+    assert stored_beside.is_set()

@@ -19,6 +19,7 @@ from typing import Any
 from coscribe.api.gates import RETRY_AFTER_S, Addresses
 from coscribe.api.http_connection import OwnHttp
 from coscribe.api.problems import problem_of
+from coscribe.api.relay import HERE
 from coscribe.config import Settings
 from coscribe.errors import Unavailable
 from coscribe.metrics import Metrics
@@ -31,11 +32,16 @@ _TOLD_WITHIN_S = 0.5
 
 
 class Door:
-    """Counts who is in. `metrics` gets the number, `watch` hears who is turned away."""
+    """Counts who is in. `metrics` gets the number, `watch` hears who is turned away.
 
-    def __init__(self, settings: Settings, metrics: Metrics, watch: Watcher) -> None:
-        self._addresses = Addresses(settings.trusted_proxies)
-        self._most = min(settings.max_connections, max(1, open_files() - _RESERVED_FILES))
+    `in_team` tells that other workers hand requests on here, as a proxy does, and that some are handed on from here,
+    which takes two files each.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, watch: Watcher, *, in_team: bool = False) -> None:
+        self._addresses = Addresses((*settings.trusted_proxies, HERE) if in_team else settings.trusted_proxies)
+        files = (open_files() - _RESERVED_FILES) // (2 if in_team else 1)
+        self._most = min(settings.max_connections, max(1, files))
         self._most_per_address = settings.max_connections_per_address
         self._metrics = metrics
         self._watch = watch

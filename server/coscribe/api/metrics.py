@@ -69,6 +69,7 @@ def measure(wiring: Wiring) -> None:
         unsaved_bytes=wiring.unsaved.bytes,
         tasks=len(asyncio.all_tasks()),
         storage_trouble=wiring.registry.trouble is not None,
+        workers=wiring.settings.workers,
         neighbours=wiring.registry.neighbours.count,
         loop_lag_seconds=wiring.watchdog.take_lag(),
     )

@@ -26,10 +26,11 @@ _OF_SESSION = re.compile(r"/(?:sessions|frames|sse|poll)/([^/]+)")
 # asked.
 HANDED_ON = "coscribe.handed_on"
 _HANDED_ON = b"x-coscribe-handed-on"
-# Headers that are of one connection (RFC 9110, 7.6.1); what a body's end is told by is each connection's own too.
 # Where workers listen for each other.
 HERE = "127.0.0.1"
+# No body of theirs is handed on, nor that there is one.
 _WITHOUT_BODY = ("GET", "HEAD")
+# Headers that are of one connection (RFC 9110, 7.6.1); what a body's end is told by is each connection's own too.
 _OF_CONNECTION = {
     b"connection",
     b"keep-alive",
@@ -93,7 +94,9 @@ class Relay:
         secret, _, asked = values[0].partition(b" ")
         if not hmac.compare_digest(secret, self._team.secret):
             return False
-        scheme, host, port = asked.decode("latin-1").split(" ")
+        # What a trusted proxy wrote where an address belongs may be anything.
+        scheme, _, rest = asked.decode("latin-1").partition(" ")
+        host, _, port = rest.rpartition(" ")
         scope[HANDED_ON] = True
         scope["scheme"] = scheme
         scope["client"] = (host, int(port)) if host else None
@@ -115,12 +118,13 @@ class Relay:
 
     def _request(self, port: int, scope: Scope, body: _Body) -> httpx.Request:
         host, number = scope.get("client") or ("", 0)
-        headers = [item for item in scope["headers"] if item[0] not in _OF_CONNECTION]
+        has_body = scope["method"] not in _WITHOUT_BODY
+        left_out = _OF_CONNECTION if has_body else _OF_CONNECTION | {b"content-length"}
+        headers = [item for item in scope["headers"] if item[0] not in left_out]
         headers.append(self._team.introduction(scope["scheme"], host, number))
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         url = httpx.URL(scheme="http", host=HERE, port=port, raw_path=scope["raw_path"] + query)
-        content = None if scope["method"] in _WITHOUT_BODY else body.parts()
-        return httpx.Request(scope["method"], url, headers=headers, content=content)
+        return httpx.Request(scope["method"], url, headers=headers, content=body.parts() if has_body else None)
 
     async def _answer(self, request: httpx.Request, send: Send) -> None:
         """Hand the answer on as it comes; one that breaks off in the middle is left unfinished."""

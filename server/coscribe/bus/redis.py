@@ -228,9 +228,18 @@ class RedisBus:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]], every_s: float) -> None:
-    """Cancel tasks until they are over: now and then Redis' client loses a cancellation, as it connects for one."""
+    """Cancel tasks until they are over: now and then Redis' client loses a cancellation, as it connects for one.
+
+    Whoever is cancelled meanwhile ends them first.
+    """
+    is_cancelled = False
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
-        await asyncio.wait(pending, timeout=every_s)
+        try:
+            await asyncio.wait(pending, timeout=every_s)
+        except asyncio.CancelledError:
+            is_cancelled = True
     await asyncio.gather(*tasks, return_exceptions=True)
+    if is_cancelled:
+        raise asyncio.CancelledError

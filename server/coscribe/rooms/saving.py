@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +19,7 @@ _EDITED_EVERY = timedelta(minutes=10)
 # How long a writer over REST waits for the disk before it is told to come back.
 _DURABLE_WITHIN_S = 25.0
 # How long others wait while this room takes in what they have stored.
-_MET_WITHIN_S = 2.0
+_MET_WITHIN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +165,19 @@ class Saving:
         self._listener.overtaken(seq, entries)
 
     async def meet(self, seq: int, entries: Sequence[Entry]) -> Append | None:
-        """Take in what others have stored, and give what is to stand behind it, while nobody else can store."""
-        self.overtaken(seq, entries)
-        try:
-            async with asyncio.timeout(_MET_WITHIN_S):
-                while self.has_more and not self.is_ready:
-                    await self._listener.moved()
-        except TimeoutError:
-            return None
-        return self.take_append()
+        """Take in what others have stored, and give what is to stand behind it, while nobody else can store.
+
+        None where that would take long, or nothing is left to store: the recorder still has the append before.
+        """
+        if not self._intake.following.wants_mirror:
+            self.overtaken(seq, entries)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_MET_WITHIN_S):
+                    while self.has_more and not self.is_ready:
+                        await self._listener.moved()
+        append = self.take_append() if self.is_ready else None
+        self.is_under_way = True
+        return append
 
     def _waited_s(self) -> float:
         """Since the first entry of the append came; 0 where the clock was set back meanwhile."""

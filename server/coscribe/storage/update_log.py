@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -43,8 +43,8 @@ _STATE_LEVEL = 3
 # A thousand keystrokes take 150 KB; a thousand pastes of 10 MB would take all there is.
 _READ_BYTES = 32 * 2**20
 _NO_END = 2**62
-# Entries that are read while their document's row is locked: some milliseconds to take in.
-_MOST_MISSED = 200
+# What is read while a document's row is locked, for so many documents at once: some milliseconds to take in.
+_MOST_LATE, _MOST_MISSED, _MISSED_BYTES = 4, 200, 2**20
 
 _OWNERS = select(client_ids.c.client_id, client_ids.c.principal_id).where(of_place(client_ids))
 
@@ -95,25 +95,49 @@ class SqlUpdateLog:
         """
         if len({item.document_id for item in batch}) != len(batch):
             raise ValueError("a batch holds at most one Append a document")
+        late = [item for item in batch if item.is_late][:_MOST_LATE]
+        if meet is None or not late or self._database.is_sqlite:  # which one server writes: nobody comes too late
+            return await self._commit_all(batch)
+        in_turn = {item.document_id for item in late}
+        parts = [[item for item in batch if item.document_id not in in_turn], *[[item] for item in late]]
+        works = [self._commit_all(parts[0]), *[self._commit_in_turn(item, meet) for item in late]]
+        answers: dict[str, Appended | Replaced | Behind | Unstored | None] = {}
+        for part, answered in zip(parts, await asyncio.gather(*works, return_exceptions=True), strict=True):
+            if isinstance(answered, BaseException):
+                raise answered
+            answers |= zip([item.document_id for item in part], answered, strict=True)
+        return [answers[item.document_id] for item in batch]
+
+    async def _commit_all(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | Unstored | None]:
+        if not batch:
+            return []
         try:
-            return [*await self._commit(batch, meet)]
+            return [*await self._commit(batch)]
         except Exception as error:
             if not is_of_rows(error):
                 raise
-        return [await self._commit_alone(append, meet) for append in batch]
+        return [await self._commit_alone(append) for append in batch]
 
-    async def _commit(self, batch: Sequence[Append], meet: Meet | None) -> list[Appended | Replaced | Behind | None]:
+    async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | None]:
         if self._database.is_sqlite:
-            return await self._database.write_here(partial(append_here, batch=batch))  # which one server writes
+            return await self._database.write_here(partial(append_here, batch=batch))
         async with self._database.write() as connection:
-            heads = await lock(connection, batch)
-            if meet is not None and any(append.is_late for append in batch):
-                batch = await asyncio.gather(*[_met(await _missed(connection, a, heads), a, meet) for a in batch])
-            return await append_in(connection, batch, heads)
+            return await append_in(connection, batch, await lock(connection, batch))
 
-    async def _commit_alone(self, append: Append, meet: Meet | None) -> Appended | Replaced | Behind | Unstored | None:
+    async def _commit_in_turn(self, append: Append, meet: Meet) -> list[Appended | Replaced | Behind | Unstored | None]:
+        """Commit one that came too late before, with nobody else's: what it misses is met while its row is locked."""
         try:
-            return (await self._commit([append], meet))[0]
+            async with self._database.write() as connection:
+                heads = await lock(connection, [append])
+                missed = await _missed(connection, append, heads.get(append.document_id))
+                met = await meet(append, missed[-1].seq, missed) if missed else None
+                return [*await append_in(connection, [met or append], heads)]
+        except Exception:  # noqa: BLE001 - a page that cannot be read, for one: what is wrong is told without meeting
+            return [await self._commit_alone(append)]
+
+    async def _commit_alone(self, append: Append) -> Appended | Replaced | Behind | Unstored | None:
+        try:
+            return (await self._commit([append]))[0]
         except Exception as error:
             if not is_of_rows(error):
                 raise  # a database that just went away makes no document a damaged one
@@ -183,24 +207,14 @@ class SqlUpdateLog:
                 await connection.execute(insert_into(connection, snapshots).values(row).on_conflict_do_nothing())
 
 
-async def _missed(connection: AsyncConnection, append: Append, heads: Mapping[str, Head]) -> list[Entry]:
-    """What stands behind that for which an append was made that came too late before; nothing where that is much."""
-    head = heads.get(append.document_id)
-    if not append.is_late or append.after is None or head is None or head.generation != append.generation:
+async def _missed(connection: AsyncConnection, append: Append, head: Head | None) -> list[Entry]:
+    """What stands behind that for which an append was made; nothing where that is much, or cannot be read."""
+    if append.after is None or head is None or head.generation != append.generation:
         return []
-    span = (append.after, head.seq)
-    try:
-        part = await next_part(connection, Place(append.document_id, append.generation), span, _MOST_MISSED)
-    except PositionGone:
-        return []
-    if part is None or part.upto < head.seq:
-        return []
-    entries = [found for found in part.found if isinstance(found, Entry)]
+    place, span = Place(append.document_id, append.generation), (append.after, head.seq)
+    rows = await next_rows(connection, place, span, _MOST_MISSED, _MISSED_BYTES)
+    entries, _ = parted(entries_in(rows, place))
     return entries if len(entries) == head.seq - append.after else []
-
-
-async def _met(missed: Sequence[Entry], append: Append, meet: Meet) -> Append:
-    return (await meet(append, missed[-1].seq, missed) if missed else None) or append
 
 
 async def newest_snapshot(connection: AsyncConnection, place: Place, upto: int | None) -> Snapshot | Damage | None:
@@ -253,22 +267,22 @@ async def next_part(connection: AsyncConnection, place: Place, span: tuple[int, 
 
 
 async def next_rows(
-    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int
+    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int, most_bytes: int = _READ_BYTES
 ) -> Sequence[Row[Any]]:
-    """Rows in order, fewer than `limit` where they have more than 32 MB together: a hundred pastes may have a GB."""
+    """Rows in order, fewer than `limit` where they have more bytes together: a hundred pastes may have a GB."""
     after, upto = span
     of = {"document_id": place.document_id, "generation": place.generation}
     where = {**of, "after": after, "upto": _NO_END if upto is None else upto}
-    count = _fitting(row.size for row in await fetch(connection, _SIZES, **where, count=limit))
+    count = _fitting((row.size for row in await fetch(connection, _SIZES, **where, count=limit)), most_bytes)
     return await fetch(connection, _next(connection.dialect.name), **where, count=count) if count else []
 
 
-def _fitting(sizes: Iterable[int | None]) -> int:
+def _fitting(sizes: Iterable[int | None], most_bytes: int) -> int:
     """How many rows may be read in one go: one, and as many more as fit beside it."""
     count = total = 0
     for size in sizes:
         total += size or 0
-        if count and total > _READ_BYTES:
+        if count and total > most_bytes:
             break
         count += 1
     return count
