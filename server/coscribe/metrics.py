@@ -58,6 +58,7 @@ _EVENTS = {
     ),
     "snapshot_failed": _Counted("snapshot_failures", "Snapshots that could not be stored."),
     "title_failed": _Counted("title_failures", "Derived titles that could not be stored."),
+    "words_failed": _Counted("words_failures", "Words for searching that could not be stored."),
     "loop_stalled": _Counted("loop_stalls", "Times that the event loop stood still for more than a second."),
     "bell_failed": _Counted("bell_failures", "Times that a bell, or a look at where documents stand, failed here."),
     "bus_lost": _Counted("bus_losses", "Times that the bus between servers went away."),

@@ -127,10 +127,15 @@ class DocumentChanges:
 
 @dataclass(frozen=True, slots=True)
 class DocumentQuery:
-    """A page of a principal's documents: owned or opened, newest change first. `q` matches titles, case folded."""
+    """A page of a principal's documents: owned or opened, newest change first.
+
+    With `q` those whose title holds it, case folded, and those whose text has, for each of `words`, a word that begins
+    with it. `words` are those of `q`, as core/words.py finds them.
+    """
 
     principal_id: str
     q: str = ""
+    words: Sequence[str] = ()
     trashed: bool = False
     limit: int = 50
     cursor: str | None = None
@@ -162,6 +167,17 @@ class Documents(Protocol):
 
     async def purge(self, document_id: str) -> None:
         """Remove the document and everything that hangs on it, for good."""
+        ...
+
+    async def worded(self, document_id: str) -> int:
+        """The seq of the text whose words are stored, 0 where none are."""
+        ...
+
+    async def store_words(self, place: Place, seq: int, words: str) -> None:
+        """Keep the words of the text at `seq`, as core/words.py lists them, for searching.
+
+        Nothing happens where newer ones are kept, and where the document is gone or of another generation.
+        """
         ...
 
     async def page(self, query: DocumentQuery) -> tuple[list[Document], str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 from tests.api.calls import assert_problem, new_document, path_of, put_text, text_of
@@ -108,6 +110,19 @@ def test_lists_search_titles_and_hold_what_was_opened(owner: httpx.Client, guest
     (item,) = guest.get("/api/v1/documents", params={"q": "ÜBUNG ZW"}).json()["items"]
     assert (item["id"], item["role"], item["owner"]["name"]) == (made["id"], "viewer", "owner")
     assert guest.get("/api/v1/documents", params={"q": "%"}).json()["items"] == []
+
+
+def test_lists_search_texts_too(owner: httpx.Client, guest: httpx.Client) -> None:
+    made = new_document(owner, text="# Orchard\n\nPlums, *cherries* and Äpfel.\n")
+
+    def found(client: httpx.Client, q: str) -> list[str]:
+        return [item["id"] for item in client.get("/api/v1/documents", params={"q": q}).json()["items"]]
+
+    until = time.monotonic() + 10
+    while not found(owner, "cherr ÄPF"):
+        assert time.monotonic() < until, "the words come a second after the text"
+    assert found(owner, "cherr ÄPF") == [made["id"]]
+    assert found(owner, "cherr pears") == found(guest, "cherr") == []
     owner.patch(path_of(made), json={"access": "restricted"})
     assert guest.get("/api/v1/documents").json()["items"] == []
 

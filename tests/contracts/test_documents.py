@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.contracts.values import NOW, a_document, a_link, after, an_activity, an_entry, stored
 
+from coscribe.core.words import listed_words, words_of
 from coscribe.errors import InvalidInput
 from coscribe.model import Access, ActivityKind, Append, Damage, Document, Place, Role, RowKind, Snapshot
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents
@@ -136,13 +137,14 @@ async def test_purging_leaves_no_row_and_no_other_documents_alone(documents: Doc
         await grants.add_link(link)
         await grants.grant_by_link(link, "reader")
         await grants.visited(document.id, "reader", NOW)
+        await documents.store_words(Place(document.id, 1), 2, " word ")
         await accept(database, [Finding(document.id, "it is a test")])
 
     await documents.purge(gone.id)
     await documents.purge(gone.id)
 
     of_documents = [table for table in metadata.sorted_tables if "document_id" in table.c]
-    assert len(of_documents) == 10
+    assert len(of_documents) == 11
     async with database.read() as connection:
         for table in of_documents:
             query = select(table.c.document_id, func.count()).group_by(table.c.document_id)
@@ -208,6 +210,92 @@ async def test_q_follows_a_new_title(documents: Documents, database: Database) -
 
     assert await listed(documents, q="old") == []
     assert await listed(documents, q="new") == ["NEW"]
+
+
+TEXTS = {
+    "song": "Straße der Ähren, and back\\slash",
+    "greek": "Σίσυφος a_b",
+    "hindi": "हिन्दी में खोज",
+    "chinese": "今天天氣很好。明天下雨。",
+    "prices": "it's 100% sure: o'clock",
+    "long": "y" * 100,
+}
+
+
+@pytest.mark.parametrize(
+    ("q", "titles"),
+    [
+        ("STRASSE", ["song"]),
+        ("a\u0308hr der", ["song"]),
+        ("hren", []),
+        ("slash 'back\\", ["song"]),
+        ("ΣΊΣΥΦΟΣ", ["greek"]),
+        ("a_", ["greek"]),
+        ("axb", []),
+        ("हिन्", ["hindi"]),
+        ("हा", []),
+        ("今天天", ["chinese"]),
+        ("明天下雨", ["chinese"]),
+        ("天氣", []),
+        ("o'clock 100%", ["prices"]),
+        ("it & | ! :* ( clo", ["prices"]),
+        ("it sure none", []),
+        ("y" * 99, ["long"]),
+        ("y" * 65 + "z", []),
+        ("on", ["song", "long"]),
+        ("%", []),
+        ("' OR ''='", []),
+    ],
+)
+async def test_q_finds_texts_by_the_beginnings_of_their_words(
+    documents: Documents, database: Database, q: str, titles: list[str]
+) -> None:
+    for title, text in TEXTS.items():
+        document = await stored(database, title=title)
+        await documents.store_words(Place(document.id, 1), 1, listed_words(text))
+
+    assert sorted(await listed(documents, q=q, words=words_of(q))) == sorted(titles)
+
+
+async def test_q_finds_texts_only_among_ones_own(documents: Documents, database: Database) -> None:
+    strange, trashed = await stored(database, owner_id="other"), await stored(database, title="gone", trashed_at=NOW)
+    for document in (strange, trashed):
+        await documents.store_words(Place(document.id, 1), 1, " plum ")
+
+    assert await listed(documents, q="plum", words=["plum"]) == []
+    assert await listed(documents, q="plum", words=["plum"], trashed=True) == ["gone"]
+
+
+async def test_the_newest_words_stay(documents: Documents, database: Database) -> None:
+    document = await stored(database)
+    assert await documents.worded(document.id) == 0
+
+    for seq, words in ((2, " second "), (1, " first "), (2, " again ")):
+        await documents.store_words(Place(document.id, 1), seq, words)
+
+    assert await documents.worded(document.id) == 2
+    assert await listed(documents, q="sec", words=["sec"]) == ["Untitled"]
+    assert await listed(documents, q="first", words=["first"]) == []
+    await documents.store_words(Place(document.id, 1), 3, "  ")
+    assert await listed(documents, q="sec", words=["sec"]) == []
+
+
+async def test_no_words_of_what_is_gone_or_replaced(documents: Documents, database: Database) -> None:
+    gone, replaced = await stored(database), await stored(database, generation=2)
+    await documents.purge(gone.id)
+
+    for document in (gone, replaced):
+        await documents.store_words(Place(document.id, 1), 1, " plum ")
+        assert await documents.worded(document.id) == 0
+
+
+async def test_as_many_words_as_a_question_can_have(documents: Documents, database: Database) -> None:
+    document = await stored(database)
+    words = words_of(" ".join(chr(0x4E00 + number) for number in range(250)))
+    await documents.store_words(Place(document.id, 1), 1, listed_words(" ".join(words)))
+
+    assert await listed(documents, q="x", words=words) == ["Untitled"]
+    assert await listed(documents, q="x", words=[*words, "none"]) == []
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat(documents: Documents, database: Database) -> None:

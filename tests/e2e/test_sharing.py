@@ -210,4 +210,4 @@ async def test_documents_are_found_by_their_title(visit: Visit) -> None:
     await owner.page.get_by_role("searchbox").fill("appl")
     await expect(owner.page.locator(".row-title")).to_have_text(["Apples"])
     await owner.page.get_by_role("searchbox").fill("plums")
-    await expect(owner.page.get_by_text("No title contains “plums”.")).to_be_visible()
+    await expect(owner.page.get_by_text("No document contains “plums”.")).to_be_visible()

@@ -40,8 +40,12 @@ def is_part(name: str) -> bool:
     return name.startswith("updates_part_")
 
 
+# PostgreSQL's own, made of a column that the program writes.
+SEARCHED = {"searched", "ix_texts_searched"}
+
+
 def differences(connection: Connection) -> list[object]:
-    options = {"include_name": lambda name, kind, parents: kind != "table" or not is_part(str(name))}
+    options = {"include_name": lambda name, kind, parents: not is_part(str(name)) and name not in SEARCHED}
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 

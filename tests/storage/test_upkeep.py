@@ -29,14 +29,15 @@ from coscribe.storage.grants import SqlGrants
 from coscribe.storage.migrate import upgrade
 from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.replacing import replace_document
-from coscribe.storage.tables import documents, metadata, segments, snapshots, updates
+from coscribe.storage.tables import documents, metadata, segments, snapshots, texts, updates
 from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.upkeep import restoring
 from coscribe.upkeep.commands import backup, restore, verify
 
 TYPED = [one(5, at, typed("abcdefghij"[at], after=(5, at - 1) if at else None)) for at in range(10)]
 
-TABLES = metadata.sorted_tables
+# Words are not restored: they are made again of the text.
+TABLES = [table for table in metadata.sorted_tables if table is not texts]
 MOVED = ("generation", "checksum")
 
 Work = Callable[[Database], Any]
@@ -69,6 +70,7 @@ async def write_document(database: Database) -> Document:
     await grants.add_link(link)
     await grants.grant_by_link(link, principal.id)
     await grants.visited(document.id, principal.id, document.created_at)
+    await SqlDocuments(database).store_words(Place(document.id, 1), 10, " abcdefghij ")
     return document
 
 
@@ -352,6 +354,7 @@ def test_a_backup_of_the_first_schema_is_restored(sqlite_url: str, tmp_path: Pat
         async with database.write() as connection:
             for statement in (
                 "DELETE FROM snapshots",
+                "DROP TABLE texts",
                 "DROP TABLE copies",
                 "DROP TABLE accepted",
                 "DROP TABLE quarantine",

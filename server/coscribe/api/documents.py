@@ -15,6 +15,10 @@ from coscribe.ports import DocumentChanges, DocumentQuery
 from coscribe.services.documents import NewDocument
 
 PAGE_MOST = 100
+_Q = (
+    "Part of the title, or beginnings of words of the text, all of which are in it; upper and lower case alike. "
+    "A text is searched as it stood up to a minute ago, in its first 50,000 characters."
+)
 
 router = APIRouter(tags=["documents"])
 _json = Depends(content_type("application/json"))
@@ -43,7 +47,7 @@ async def create(
 async def listing(
     caller: Asking,
     wiring: Wired,
-    q: Annotated[str, Query(max_length=200, description="Part of the title, upper and lower case alike.")] = "",
+    q: Annotated[str, Query(max_length=200, description=_Q)] = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = 50,
     cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before.")] = None,
     trashed: Annotated[bool, Query(description="The caller's trash in place of his documents.")] = False,

@@ -21,6 +21,7 @@ from coscribe.rooms.opening import Opener, Storage
 from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.room import Owner, Room
 from coscribe.rooms.saving import Saved
+from coscribe.rooms.searching import Searching
 from coscribe.rooms.titles import Titles
 from coscribe.rooms.turns import Turns
 from coscribe.rooms.workshop import Workshop
@@ -104,7 +105,8 @@ class Registry:
         self.neighbours = Neighbours(storage.bus, self, self._bell_failed)
         self._lookout = Lookout(storage.log, lambda: self.rooms, self._bell_failed) if storage.is_shared else None
         self._titles = Titles(storage.documents, self.live, self._title_failed)
-        owner = Owner(self._failed, self._strayed, self._forget, self._titles.follow, self._saved, hub.store)
+        self._searching = Searching(storage.documents, self._words_failed)
+        owner = Owner(self._failed, self._strayed, self._forget, self._paused, self._saved, hub.store)
         self._opener = Opener(storage, limits, means, owner, self._damaged, self._measures.span)
         # Opens a document that is none. Raises Unavailable.
         self.rehearse = self._opener.rehearse
@@ -114,6 +116,7 @@ class Registry:
         self._recorder.start()
         self._compactor.start()
         self._titles.start()
+        self._searching.start()
         if self._lookout is not None:
             self._lookout.start()
         self.neighbours.start()
@@ -138,6 +141,7 @@ class Registry:
         await self._workshop.close()
         await self._compactor.close()
         await self._titles.close()
+        await self._searching.close()
 
     @property
     def rooms(self) -> Sequence[Room]:
@@ -227,6 +231,9 @@ class Registry:
             # The last stop may have come between a change and its title; a new document has one before its text.
             opened.room.derived_title = opened.room.title
             self._titles.follow(opened.room)
+        if opened.room.seq:
+            # Nor are the words stored of what was written before that stop, or by a version without them.
+            self._searching.follow(opened.room)
         self._compactor.rest(Place(document.id, opened.room.generation), opened.room.seq, opened.tail)
         return held
 
@@ -284,6 +291,7 @@ class Registry:
     def _let_go(self, held: Held) -> None:
         del self._held[held.room.document_id]
         self.neighbours.closed(held.room)
+        self._searching.let_go(held.room)
         self.let_go += 1
         if held.expiry is not None:
             held.expiry.cancel()
@@ -297,6 +305,10 @@ class Registry:
         if held is not None and held.room is room:
             held.tail.add(saved.count, saved.payload_bytes)
             self._compactor.consider(Place(room.document_id, room.generation), room.seq, held.tail)
+
+    def _paused(self, room: Room) -> None:
+        self._titles.follow(room)
+        self._searching.follow(room)
 
     def _recording_failed(self, error: Exception) -> None:
         self._failing_since = self._failing_since or asyncio.get_running_loop().time()
@@ -319,6 +331,9 @@ class Registry:
 
     def _title_failed(self, document_id: str, error: Exception) -> None:
         self._watch("title_failed", document_id=document_id, reason=cause_of(error), exc_info=_unforeseen(error))
+
+    def _words_failed(self, document_id: str, error: Exception) -> None:
+        self._watch("words_failed", document_id=document_id, reason=cause_of(error), exc_info=_unforeseen(error))
 
 
 def _unforeseen(error: Exception) -> Exception | None:

@@ -52,6 +52,8 @@ class Room:
         self.generation = exchange.generation
         self.title = ""
         self.derived_title: str | None = None
+        # The seq of the text whose words are stored for searching; None where that was not asked yet.
+        self.worded: int | None = None
         self._life = Life()
         self.careful = False
         # What of the log could not be read when the room was opened, as a sentence.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from coscribe.core.title import SEARCHED, title_of
+from coscribe.core.words import words_of
 from coscribe.errors import Forbidden, InvalidInput, NotFound
 from coscribe.model import Access, ActivityKind, Document, Principal, PrincipalKind, Role, new_id
 from coscribe.ports import DocumentChanges, DocumentQuery, Documents, Grants, Principals
@@ -104,7 +105,7 @@ class DocumentService:
 
     async def page(self, caller: Caller, query: DocumentQuery) -> tuple[list[Seen], str | None]:
         """One page of the caller's documents and the cursor of the next one; `query.principal_id` is the caller's."""
-        documents, following = await self._documents.page(query)
+        documents, following = await self._documents.page(replace(query, words=words_of(query.q)))
         owners = await self._principals.many(sorted({document.owner_id for document in documents}))
         seen = []
         for document in documents:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from coscribe.errors import InvalidInput, Unavailable
-from coscribe.model import Activity, Document, NewActivity
+from coscribe.model import Activity, Document, NewActivity, Place
 from coscribe.ports import DocumentChanges, DocumentQuery
 from coscribe.storage.activities import insert_activities
 from coscribe.storage.document_rows import Unreadable, document_of, document_rows, stored_id
@@ -21,6 +21,7 @@ from coscribe.storage.page_cursor import decode_cursor, encode_cursor
 from coscribe.storage.readable import Clock, readable_by, utc_now
 from coscribe.storage.reading import fetch
 from coscribe.storage.tables import documents
+from coscribe.storage.words import store_words, text_holds, worded
 
 # SQLite compares LIKE patterns of up to 50,000 bytes; no title is anywhere near as long as this.
 MAX_QUERY_CHARACTERS = 500
@@ -123,6 +124,16 @@ class SqlDocuments:
         async with self._database.write() as connection:
             await connection.execute(delete(documents).where(documents.c.id == document_id))
 
+    async def worded(self, document_id: str) -> int:
+        """The seq of the text whose words are stored, 0 where none are."""
+        async with self._database.read() as connection:
+            return await worded(connection, document_id)
+
+    async def store_words(self, place: Place, seq: int, words: str) -> None:
+        """Keep the words of the text at `seq`, as core/words.py lists them; newer ones stay."""
+        async with self._database.write() as connection:
+            await store_words(connection, place, seq, words)
+
     async def page(self, query: DocumentQuery) -> tuple[list[Document], str | None]:
         """One page, newest change first, and the cursor of the next, None at the end. Unreadable rows are left out.
 
@@ -142,7 +153,7 @@ class SqlDocuments:
         left_out: set[str | bytes] = set()
         async with self._database.read() as connection:
             dialect = connection.dialect.name
-            statement = _listed(query, document_rows(dialect), self._now()).limit(query.limit + 1)
+            statement = _listed(query, dialect, self._now()).limit(query.limit + 1)
             while True:
                 rows = await connection.execute(statement.where(stored_id(dialect).not_in(left_out)))
                 found = [document_of(row) for row in rows]
@@ -159,14 +170,15 @@ def _one(dialect: str) -> Select[Any]:
     return document_rows(dialect).where(documents.c.id == bindparam("document_id"))
 
 
-def _listed(query: DocumentQuery, rows: Select[Any], now: datetime) -> Select[Any]:
+def _listed(query: DocumentQuery, dialect: str, now: datetime) -> Select[Any]:
     if query.trashed:
         wanted = and_(documents.c.trashed_at.is_not(None), documents.c.owner_id == query.principal_id)
     else:
         wanted = and_(documents.c.trashed_at.is_(None), readable_by(query.principal_id, now))
-    statement = rows.where(wanted).order_by(documents.c.updated_at.desc(), documents.c.id)
+    statement = document_rows(dialect).where(wanted).order_by(documents.c.updated_at.desc(), documents.c.id)
     if query.q:
-        statement = statement.where(_title_holds(query.q))
+        in_text = [text_holds(query.words, dialect)] if query.words else []
+        statement = statement.where(or_(_title_holds(query.q), *in_text))
     if query.cursor is not None:
         updated_at, document_id = decode_cursor(query.cursor)
         same_time = and_(documents.c.updated_at == updated_at, documents.c.id > document_id)

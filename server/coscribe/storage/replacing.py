@@ -35,6 +35,7 @@ from coscribe.storage.tables import (
     segments,
     sessions,
     snapshots,
+    texts,
     tokens,
     updates,
     visits,
@@ -100,7 +101,19 @@ async def _place(connection: AsyncConnection, row: _Row, *, is_new: bool) -> Non
     if is_new:
         await connection.execute(insert(documents).values(row))
         return
-    for table in (accepted, activity, visits, grants, links, quarantine, snapshots, segments, client_ids, updates):
+    for table in (
+        accepted,
+        activity,
+        visits,
+        grants,
+        links,
+        quarantine,
+        snapshots,
+        texts,
+        segments,
+        client_ids,
+        updates,
+    ):
         await connection.execute(delete(table).where(table.c.document_id == row["id"]))
     await connection.execute(update(documents).where(documents.c.id == row["id"]).values(row))
 

@@ -185,6 +185,15 @@ quarantine = Table(
     Column("columns", JSON, nullable=False),
 )
 
+# The words of a text as it stood at `seq`, for searching: a cache. PostgreSQL has a column more, made of them.
+texts = Table(
+    "texts",
+    metadata,
+    _document_key(),
+    Column("seq", BigInteger, nullable=False),
+    Column("words", CleanText, nullable=False),
+)
+
 # What is wrong with a document and known to be, in the words of `coscribe verify`.
 accepted = Table(
     "accepted",

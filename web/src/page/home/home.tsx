@@ -7,7 +7,7 @@ import { Row } from './list'
 import { items, more, next, phase, problem, refresh, search, searchFor, show, trashed } from './listing'
 
 const Empty = (): JSX.Element => {
-  if (search.value) return <p class="empty">No title contains “{search.value}”.</p>
+  if (search.value) return <p class="empty">No document contains “{search.value}”.</p>
   if (trashed.value) return <p class="empty">The trash is empty. Documents you throw away wait here.</p>
   return (
     <p class="empty">
@@ -105,12 +105,12 @@ const Head = (): JSX.Element => (
   <div class="list-head">
     {trashed.value ? <h1>Trash</h1> : <h2>Your documents</h2>}
     <label class="search">
-      <span class="unseen">Search by title</span>
+      <span class="unseen">Search documents</span>
       <Icon name="search" />
       <input
         class="field"
         type="search"
-        placeholder="Search by title"
+        placeholder="Search"
         onInput={event => searchFor(event.currentTarget.value)}
         key={String(trashed.value)}
       />
