@@ -153,7 +153,7 @@ def _alone(settings: Settings) -> Iterator[None]:
     if file is None or not file.parent.is_dir():  # a folder that is missing is told when the file is opened
         yield
         return
-    with folder_held(file.parent) as is_ours:
+    with folder_held(file.resolve().parent) as is_ours:  # where a link leads to: coscribe copy looks there too
         if not is_ours:
             raise CoscribeError(f"Another server is running on the data directory {file.parent}.")
         yield

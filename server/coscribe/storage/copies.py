@@ -18,6 +18,10 @@ from coscribe.storage.readable import utc_now
 from coscribe.storage.tables import copies, documents, principals
 from coscribe.storage.verify import check_schema, orphan_findings
 
+# The lock of PostgreSQL that whoever copies to a database holds; SQLite's is that of the folder.
+COPYING = 0x636F707969
+_NOT_COPYING = select(func.pg_try_advisory_xact_lock_shared(COPYING))
+
 
 def address_of(url: str) -> str:
     """Where a database is, without names and passwords, in the same words whenever it is asked for."""
@@ -41,16 +45,20 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 
 
 async def claim(url: str) -> None:
-    """Make a copy a database of its own, before it is written to. Raises CoscribeError where it is not finished."""
+    """Make a copy a database of its own, before it is written to.
+
+    Raises CoscribeError where it is not finished, or is being copied to at this moment.
+    """
     async with _opened(url) as database:
         source = await _unfinished(database)
         if source is not None:
             raise CoscribeError(f"This database is an unfinished copy of {source}: run coscribe copy to its end first.")
-        async with database.read() as connection:
-            is_copy = bool((await connection.execute(select(func.count()).select_from(copies))).scalar())
-        if is_copy:
-            async with database.write() as connection:
-                await connection.execute(delete(copies))
+        async with database.write() as connection:
+            if not database.is_sqlite and not (await connection.execute(_NOT_COPYING)).scalar():
+                raise CoscribeError(
+                    "This database is just becoming a copy of another one: let coscribe copy end first."
+                )
+            await connection.execute(delete(copies))
 
 
 async def _unfinished(database: Database) -> str | None:

@@ -11,12 +11,25 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from asyncpg.exceptions import InsufficientPrivilegeError, LockNotAvailableError  # type: ignore[import-untyped]
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, LargeBinary, NullPool, Table
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from coscribe.storage.copies import COPYING
 from coscribe.storage.engine import POSTGRES_CONNECT_TIMEOUT_S, parse_url
-from coscribe.storage.raw_rows import PAGE_BYTES, PAGE_ROWS, RawRow, Refused, Value, large_at, names, owner_at
-from coscribe.storage.tables import UtcDateTime
+from coscribe.storage.raw_rows import (
+    OF_DOCUMENTS,
+    PAGE_BYTES,
+    PAGE_ROWS,
+    PEOPLE,
+    RawRow,
+    Refused,
+    Value,
+    large_at,
+    names,
+    owner_at,
+)
+from coscribe.storage.tables import UtcDateTime, documents
 
 _AGAIN_AFTER_S = 0.1
 _IDENTITY = (
@@ -34,8 +47,9 @@ _OTHERS = (
 class PostgresRows:
     """The port RawRows on one connection of the driver."""
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, url: str) -> None:
         self._driver = driver
+        self._url = url
 
     @classmethod
     @asynccontextmanager
@@ -48,7 +62,7 @@ class PostgresRows:
             async with engine.connect() as connection:
                 # Nothing goes by SQLAlchemy, whose transaction begins with its first statement.
                 driver = (await connection.get_raw_connection()).driver_connection
-                rows = cls(driver)
+                rows = cls(driver, url)
                 await rows._driver.execute(_BY_INDEX)
                 yield rows
         finally:
@@ -122,6 +136,24 @@ class PostgresRows:
     async def identity(self) -> str:
         """Which database it is, by whatever address."""
         return str(await self._driver.fetchval(_IDENTITY))
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[Callable[[], bool]]:
+        """Let writers wait until the end, where none is at work now. Raises nothing where that cannot be had."""
+        tables = ", ".join(table.name for table in (documents, *PEOPLE, *OF_DOCUMENTS))
+        async with self.opened(self._url) as beside, beside._driver.transaction():
+            try:
+                async with beside._driver.transaction():  # a savepoint, behind which it is tried
+                    await beside._driver.execute("SET LOCAL lock_timeout = '1s'")
+                    await beside._driver.execute(f"LOCK TABLE {tables} IN SHARE MODE")
+            except (LockNotAvailableError, InsufficientPrivilegeError):
+                yield lambda: False
+            else:
+                yield lambda: True
+
+    async def hold(self) -> bool:
+        """By a lock that `claim` asks for; the system lets go of it with the connection."""
+        return bool(await self._driver.fetchval("SELECT pg_try_advisory_lock($1)", COPYING))
 
     async def has_others(self, patience_s: float) -> bool:
         """Whether others are connected. Who was killed is for a moment."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -81,6 +81,14 @@ class RawRows(Protocol):
 
     async def identity(self) -> str:
         """The same for two addresses of one database, another for another."""
+        ...
+
+    def still(self) -> AbstractAsyncContextManager[Callable[[], bool]]:
+        """Whether anybody writes meanwhile: at its end what it gives tells whether nobody has."""
+        ...
+
+    async def hold(self) -> bool:
+        """Keep servers and other copies from beginning here for as long as this is open; whether that can be had."""
         ...
 
     async def has_others(self, patience_s: float) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -101,6 +101,21 @@ class SqliteRows:
         """Which file it is, by whatever path."""
         about = os.stat(self._file)
         return f"{about.st_dev}/{about.st_ino}"
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[Callable[[], bool]]:
+        """Whether the file changes: commands write beside a server that holds the folder, and beside a copy."""
+        before = self._version()
+        yield lambda: self._version() == before
+
+    def _version(self) -> int:
+        """Another number once another connection has committed something."""
+        [version] = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    async def hold(self) -> bool:
+        """Whoever copies to a file holds its folder."""
+        return True
 
     async def has_others(self, patience_s: float) -> bool:
         """A file does not know its readers; servers lock its folder."""

@@ -40,6 +40,7 @@ def verify(settings: Settings, document_id: str | None, *, accepting: bool = Fal
 
 async def _accepted(url: str, findings: list[Finding]) -> list[Finding]:
     """Record what can be accepted; gives the rest."""
+    await claim(url)
     async with opened(url) as database:
         await accept(database, findings)
     return [finding for finding in findings if finding.document_id is None]

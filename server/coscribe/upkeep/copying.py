@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 from coscribe.app import DATABASE_FILE
@@ -61,12 +61,12 @@ def _held(source_url: str, target_url: str) -> Iterator[bool]:
     with ExitStack() as stack:
         if target is not None:
             _make_folder(target.parent)
-            if not stack.enter_context(folder_held(target.parent)):
+            if not stack.enter_context(folder_held(target.resolve().parent)):
                 raise CoscribeError(f"The target is in use: a server or another copy holds {target.parent}.")
-        if source is None or (target is not None and source.parent.samefile(target.parent)):
+        if source is None or (target is not None and source.resolve().parent.samefile(target.resolve().parent)):
             yield True
         else:
-            yield stack.enter_context(folder_held(source.parent))
+            yield stack.enter_context(folder_held(source.resolve().parent))
 
 
 def _make_folder(folder: Path) -> None:
@@ -80,31 +80,35 @@ async def _copied(source_url: str, target_url: str, *, is_quiet: bool) -> tuple[
     """Copy, and finish the copy where nobody is at the source, before and after."""
     address = address_of(source_url)
     await check_source(source_url)
-    async with rows_at(source_url) as source:
-        await _check_free(source, target_url)
+    async with rows_at(source_url) as source, _free(target_url, source):
         await check_target(target_url, address)
         await asyncio.to_thread(upgrade, target_url)
         await begin_copy(target_url, address)
         is_quiet = is_quiet and not await source.has_others(_PATIENCE_S)
-        async with rows_at(target_url) as target, source.snapshot():
-            moved = await Move(source, target).run()
-        await _number_activities(source_url, target_url)
-        is_quiet = is_quiet and not await source.has_others(_PATIENCE_S)
-    if is_quiet and not moved.wrong:
-        await finish_copy(target_url)
+        # Servers that are there are not to wait for a copy.
+        async with source.still() if is_quiet else nullcontext(lambda: False) as has_been_still:
+            async with rows_at(target_url) as target, source.snapshot():
+                moved = await Move(source, target).run()
+            await _number_activities(source_url, target_url)
+            is_quiet = is_quiet and has_been_still()
+            if is_quiet and not moved.wrong:
+                await finish_copy(target_url)
     return moved, is_quiet
 
 
-async def _check_free(source: RawRows, target_url: str) -> None:
-    """Raise CoscribeError where the target is the source, or others are connected to it."""
+@asynccontextmanager
+async def _free(target_url: str, source: RawRows) -> AsyncIterator[None]:
+    """Hold the target, so that nobody begins to write there. Raises CoscribeError where it is the source, or in use."""
     file = sqlite_file(target_url)
     if file is not None and not file.exists():
+        yield
         return
     async with rows_at(target_url) as target:
         if type(target) is type(source) and await target.identity() == await source.identity():
             raise CoscribeError("Source and target are the same database.")
-        if await target.has_others(_PATIENCE_S):
+        if not await target.hold() or await target.has_others(_PATIENCE_S):
             raise CoscribeError("The target is in use: a server, another copy or another program is connected to it.")
+        yield
 
 
 async def _number_activities(source_url: str, target_url: str) -> None:
