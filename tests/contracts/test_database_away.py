@@ -10,7 +10,6 @@ from tests.contracts.values import an_entry, stored
 
 from coscribe.errors import Unavailable
 from coscribe.model import Append, Appended, Behind, Replaced
-from coscribe.ports import Meet
 from coscribe.storage.engine import Database
 from coscribe.storage.update_log import SqlUpdateLog
 
@@ -20,11 +19,11 @@ class _GoesAway(SqlUpdateLog):
 
     commits = 0
 
-    async def _commit(self, batch: Sequence[Append], meet: Meet | None) -> list[Appended | Replaced | Behind | None]:
+    async def _commit(self, batch: Sequence[Append]) -> list[Appended | Replaced | Behind | None]:
         self.commits += 1
         if self.commits == 3:
             raise Unavailable("Storage cannot be written to at the moment.") from OSError("no space left")
-        return await super()._commit(batch, meet)
+        return await super()._commit(batch)
 
 
 async def test_d8_a_database_that_goes_away_meanwhile_makes_no_document_a_damaged_one(database: Database) -> None:

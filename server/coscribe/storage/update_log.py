@@ -267,13 +267,15 @@ async def next_part(connection: AsyncConnection, place: Place, span: tuple[int, 
 
 
 async def next_rows(
-    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int, most_bytes: int = _READ_BYTES
+    connection: AsyncConnection, place: Place, span: tuple[int, int | None], limit: int, most_bytes: int | None = None
 ) -> Sequence[Row[Any]]:
-    """Rows in order, fewer than `limit` where they have more bytes together: a hundred pastes may have a GB."""
+    """Rows in order, fewer than `limit` where they have more bytes together (32 MB): a hundred pastes may have a GB."""
     after, upto = span
     of = {"document_id": place.document_id, "generation": place.generation}
     where = {**of, "after": after, "upto": _NO_END if upto is None else upto}
-    count = _fitting((row.size for row in await fetch(connection, _SIZES, **where, count=limit)), most_bytes)
+    count = _fitting(
+        (row.size for row in await fetch(connection, _SIZES, **where, count=limit)), most_bytes or _READ_BYTES
+    )
     return await fetch(connection, _next(connection.dialect.name), **where, count=count) if count else []
 
 
