@@ -64,9 +64,10 @@ def serve(settings: Settings) -> None:
             stack.enter_context(listener)
         stack.enter_context(_alone(settings))
         has_key = settings.secret is not None or (data_dir(settings) / SECRET_FILE).exists()
-        cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
-        _tell_new(has_key=has_key, has_data=not upgrade(database_url(settings)))
+        has_data = not upgrade(database_url(settings))
         asyncio.run(claim(database_url(settings)))
+        cookie_key(settings)  # asked for now, so that a bad one is told before anything starts
+        _tell_new(has_key=has_key, has_data=has_data)
         address = _address(listeners[0])
         if settings.workers == 1:
             _run(settings, web, listeners, ready=partial(_tell_ready, address))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -158,6 +159,21 @@ def test_a_request_with_a_body_where_none_belongs_is_answered(server: CoscribeSe
         for number in range(2 * WORKERS):
             answer = visitor.request("GET", f"/poll/{number}", params={"session": "x" * 22}, content=b"body")
             assert answer.status_code == 404
+    assert "Traceback" not in server.log
+
+
+def test_an_upload_that_stalls_has_an_end_at_whatever_worker(server: CoscribeServer) -> None:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    says = {"Host": f"{host}:{port}", "Origin": server.url, "Content-Type": "application/octet-stream"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in (says | {"Content-Length": "500000"}).items())
+    with ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection((host, int(port)), 40)) for _ in range(6)]
+        for number, line in enumerate(lines):
+            path = f"/frames/{number}?session={'x' * 22}&n=1"
+            line.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\nabc".encode())
+        answers = {line.recv(100).split(b" ", 2)[1] for line in lines}
+    assert answers <= {b"401", b"404", b"408"}
+    assert b"408" in answers
     assert "Traceback" not in server.log
 
 

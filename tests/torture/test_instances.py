@@ -200,7 +200,7 @@ async def _attack(url: str, rng: random.Random, enough: asyncio.Event) -> None:
         await heard.psubscribe("coscribe:*")
         while not enough.is_set():
             message = await heard.get_message(ignore_subscribe_messages=True, timeout=0.2)
-            if message is None:
+            if not message or not message["data"]:  # what was cut to nothing is heard too
                 continue
             channel, sealed = message["channel"], bytearray(message["data"])
             await redis.publish(channel, bytes(sealed))

@@ -73,7 +73,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
     async def counting() -> Message:
         nonlocal seen, is_whole
-        message = await receive() if is_whole else await _in_time(receive)
+        message = await receive() if is_whole else await in_time(receive)
         is_whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > limit:
@@ -83,7 +83,8 @@ def _counted(receive: Receive, limit: int) -> Receive:
     return counting
 
 
-async def _in_time(receive: Receive) -> Message:
+async def in_time(receive: Receive) -> Message:
+    """The next part of a body. Raises HTTPException (408) where it does not come in time."""
     try:
         async with asyncio.timeout(NEXT_WITHIN_S):
             return await receive()

@@ -16,9 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from coscribe.api.problems import problem_of
+from coscribe.api.bodies import in_time
+from coscribe.api.problems import on_http_error, problem_of
 from coscribe.errors import Unavailable
 
 _OF_SESSION = re.compile(r"/(?:sessions|frames|sse|poll)/([^/]+)")
@@ -130,8 +134,12 @@ class Relay:
         """Hand the answer on as it comes; one that breaks off in the middle is left unfinished."""
         try:
             response = await self._client.send(request, stream=True)
+        except HTTPException as stalled:
+            await _refuse(send, await on_http_error(Request({"type": "http"}), stalled))
+            return
         except httpx.TransportError:
-            await _refuse(send)
+            reason = "This part of the server is just starting; try again in a moment."
+            await _refuse(send, problem_of(Unavailable(reason, retry_after_s=1)))
             return
         try:
             headers = [(name.lower(), value) for name, value in response.headers.raw]
@@ -156,10 +164,10 @@ class _Body:
             self._is_read.set()
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """The body, as it comes. Raises ReadError where whoever asked leaves in the middle."""
+        """The body, as it comes. Raises ReadError where whoever asked leaves midway, HTTPException where it stalls."""
         more = True
         while more:
-            message = await self._receive()
+            message = await in_time(self._receive)
             if message["type"] == "http.disconnect":
                 raise httpx.ReadError("the request broke off")
             more = message.get("more_body", False)
@@ -173,10 +181,7 @@ class _Body:
             pass
 
 
-async def _refuse(send: Send) -> None:
-    """Tell that the worker is not there; it is started again in a moment."""
-    answer = problem_of(
-        Unavailable("This part of the server is just starting; try again in a moment.", retry_after_s=1)
-    )
+async def _refuse(send: Send, answer: Response) -> None:
+    """Answer in the place of the other worker."""
     await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
     await send({"type": "http.response.body", "body": answer.body})
