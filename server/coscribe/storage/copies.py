@@ -21,6 +21,7 @@ from coscribe.storage.verify import check_schema, orphan_findings
 # The lock of PostgreSQL that whoever copies to a database holds; SQLite's is that of the folder.
 COPYING = 0x636F707969
 _NOT_COPYING = select(func.pg_try_advisory_xact_lock_shared(COPYING))
+_UNFINISHED = select(copies.c.source).where(copies.c.finished_at.is_(None))
 
 
 def address_of(url: str) -> str:
@@ -49,22 +50,20 @@ async def claim(url: str) -> None:
 
     Raises CoscribeError where it is not finished, or is being copied to at this moment.
     """
-    async with _opened(url) as database:
-        source = await _unfinished(database)
+    async with _opened(url) as database, database.write() as connection:
+        # In one transaction: a copy that begins in between would lose its mark.
+        if not database.is_sqlite and not (await connection.execute(_NOT_COPYING)).scalar():
+            raise CoscribeError("This database is just becoming a copy of another one: let coscribe copy end first.")
+        source = (await connection.execute(_UNFINISHED)).scalar()
         if source is not None:
             raise CoscribeError(f"This database is an unfinished copy of {source}: run coscribe copy to its end first.")
-        async with database.write() as connection:
-            if not database.is_sqlite and not (await connection.execute(_NOT_COPYING)).scalar():
-                raise CoscribeError(
-                    "This database is just becoming a copy of another one: let coscribe copy end first."
-                )
-            await connection.execute(delete(copies))
+        await connection.execute(delete(copies))
 
 
 async def _unfinished(database: Database) -> str | None:
     """Of what it is an unfinished copy."""
     async with database.read() as connection:
-        source = (await connection.execute(select(copies.c.source).where(copies.c.finished_at.is_(None)))).scalar()
+        source = (await connection.execute(_UNFINISHED)).scalar()
     return None if source is None else str(source)
 
 
