@@ -6,14 +6,12 @@ A copy is finished or not until somebody writes to it for the first time; from t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from sqlalchemy import URL, delete, func, insert, inspect, select, update
 
 from coscribe.errors import CoscribeError
 from coscribe.storage.copying import sqlite_file
-from coscribe.storage.engine import Database, parse_url
+from coscribe.storage.engine import Database, opened, parse_url
 from coscribe.storage.readable import utc_now
 from coscribe.storage.tables import copies, documents, principals
 from coscribe.storage.verify import check_schema, orphan_findings
@@ -36,21 +34,12 @@ def address_of(url: str) -> str:
     ).render_as_string()
 
 
-@asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Database]:
-    database = Database.open(url)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
 async def claim(url: str) -> None:
     """Make a copy a database of its own, before it is written to.
 
     Raises CoscribeError where it is not finished, or is being copied to at this moment.
     """
-    async with _opened(url) as database, database.write() as connection:
+    async with opened(url) as database, database.write() as connection:
         # In one transaction: a copy that begins in between would lose its mark.
         if not database.is_sqlite and not (await connection.execute(_NOT_COPYING)).scalar():
             raise CoscribeError("This database is just becoming a copy of another one: let coscribe copy end first.")
@@ -69,7 +58,7 @@ async def _unfinished(database: Database) -> str | None:
 
 async def check_source(url: str) -> None:
     """Raise CoscribeError where there is no whole database of this version at a URL."""
-    async with _opened(url) as database:
+    async with opened(url) as database:
         await check_schema(database, url)
         source = await _unfinished(database)
         if source is not None:
@@ -87,7 +76,7 @@ async def check_target(url: str, source: str) -> None:
     file = sqlite_file(url)
     if file is not None and not await asyncio.to_thread(file.exists):
         return
-    async with _opened(url) as database:
+    async with opened(url) as database:
         async with database.read() as connection:
             names = set(await connection.run_sync(lambda plain: inspect(plain).get_table_names()))
         if not names:
@@ -115,12 +104,12 @@ async def is_empty(database: Database) -> bool:
 
 async def begin_copy(url: str, source: str) -> None:
     """Note that a database is becoming a copy: nobody may write to it until `finish_copy`."""
-    async with _opened(url) as database, database.write() as connection:
+    async with opened(url) as database, database.write() as connection:
         await connection.execute(delete(copies))
         await connection.execute(insert(copies).values(source=source, begun_at=utc_now()))
 
 
 async def finish_copy(url: str) -> None:
     """Note that a copy is whole."""
-    async with _opened(url) as database, database.write() as connection:
+    async with opened(url) as database, database.write() as connection:
         await connection.execute(update(copies).values(finished_at=utc_now()))

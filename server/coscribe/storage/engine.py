@@ -158,6 +158,16 @@ def driver_faults(told: str) -> Iterator[None]:
         raise Unavailable(told) from error
 
 
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """A database, closed at the end."""
+    database = Database.open(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 @contextmanager
 def _write_faults() -> Iterator[None]:
     try:

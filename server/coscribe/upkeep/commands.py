@@ -11,10 +11,11 @@ from coscribe.errors import CoscribeError
 from coscribe.storage.accepted import accept
 from coscribe.storage.copies import claim
 from coscribe.storage.copying import copy_sqlite, keep, sqlite_file
+from coscribe.storage.engine import opened
 from coscribe.storage.migrate import upgrade
 from coscribe.storage.scratch import scratch_beside
 from coscribe.storage.verify import Finding, check_schema
-from coscribe.upkeep.looking import Looked, counted, look_over, opened
+from coscribe.upkeep.looking import Looked, counted, look_over
 from coscribe.upkeep.restoring import copied, restored
 
 

@@ -13,11 +13,11 @@ from coscribe.errors import CoscribeError
 from coscribe.storage.activities import last_activity, number_activities_above
 from coscribe.storage.copies import address_of, begin_copy, check_source, check_target, finish_copy
 from coscribe.storage.copying import sqlite_file
-from coscribe.storage.engine import driver_faults
+from coscribe.storage.engine import driver_faults, opened
 from coscribe.storage.folder_lock import folder_held
 from coscribe.storage.migrate import upgrade
 from coscribe.storage.raw_rows import RawRows
-from coscribe.upkeep.looking import counted, opened
+from coscribe.upkeep.looking import counted
 from coscribe.upkeep.moving import Move, Moved, rows_at
 
 # PostgreSQL takes a moment to see that a process was killed.

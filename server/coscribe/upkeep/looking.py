@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Place
 from coscribe.rooms.proving import replay_findings
 from coscribe.storage.accepted import parted_by_acceptance
-from coscribe.storage.engine import Database
+from coscribe.storage.engine import Database, opened
 from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.update_log import SqlUpdateLog
 from coscribe.storage.verify import Finding, check_schema, document_findings, places, whole_findings
@@ -97,16 +96,6 @@ async def _of_document(database: Database, place: Place) -> list[Finding]:
     found = await document_findings(database, place.document_id)
     replayed = [Finding(place.document_id, reason) async for reason in replay_findings(log, place)]
     return found + [finding for finding in replayed if finding not in found]
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    """A database, closed at the end."""
-    database = Database.open(url)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def counted(count: int, noun: str) -> str:

@@ -14,11 +14,11 @@ from coscribe.errors import CoscribeError, cause_of
 from coscribe.storage.accepted import accept
 from coscribe.storage.copies import is_empty
 from coscribe.storage.copying import copy_sqlite, empty_sqlite, keep, sqlite_file, without_log
-from coscribe.storage.engine import Database, driver_faults
+from coscribe.storage.engine import Database, driver_faults, opened
 from coscribe.storage.replacing import add_principals, fill_principals, replace_document
 from coscribe.storage.scratch import scratch_beside
 from coscribe.storage.verify import Finding, check_schema, places
-from coscribe.upkeep.looking import Looked, counted, findings_of, look_over, opened
+from coscribe.upkeep.looking import Looked, counted, findings_of, look_over
 from coscribe.upkeep.moving import Move, rows_at
 
 
