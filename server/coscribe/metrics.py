@@ -53,6 +53,9 @@ _EVENTS = {
     "document_damaged": _Counted("documents_damaged", "Documents opened without all that was stored of them."),
     "engine_failed": _Counted("engine_failures", "Rooms given up because the CRDT engine failed."),
     "room_strayed": _Counted("rooms_strayed", "Rooms that could not follow what another server stored, made anew."),
+    "text_rewritten": _Counted(
+        "texts_rewritten", "Texts written anew, since those who opened the document read another than the log gives."
+    ),
     "recording_failed": _Counted(
         "recording_failures", "Times that nothing could be stored; one a minute while it lasts."
     ),

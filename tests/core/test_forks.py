@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pycrdt import Doc, Text
 from tests.support.people import ANN, BEN, NOW, a_session, an_exchange, commit, joined, weigh
-from tests.support.wire_bytes import deletes, framed, item, one, string, structs, typed, update
+from tests.support.wire_bytes import deletes, framed, item, one, place, string, structs, typed, uint, update
 
 from coscribe.core.exchange import Exchange
 from coscribe.core.forks import Allowance, check_same, repeated, stored_since
@@ -74,6 +74,29 @@ def test_an_authors_later_words_are_not_lost_to_what_others_forged_in_his_name()
     commit(exchange)
     assert exchange.intake.replica.text == "hiho"
     assert fresh.outbox.take()[-1][0] == 0x71
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_who_has_half_of_a_character_has_another_history(is_ours: bool) -> None:
+    exchange = an_exchange(one(5, 0, typed("a😀b")))
+    session = joined(exchange, a_session("copied", ours=is_ours))
+
+    exchange.receive(session, framed(0, uint(1) + place(5, 2)))
+
+    assert told(session) == ([0x73] if is_ours else [])
+    assert session.outbox.closing is not None
+    assert session.outbox.closing.code == 4409
+
+
+@pytest.mark.parametrize("clock", [0, 1, 3, 4, 5])
+def test_who_has_whole_characters_is_told_the_rest(clock: int) -> None:
+    exchange = an_exchange(one(5, 0, typed("a😀b")))
+    session = joined(exchange, a_session("ann"))
+
+    exchange.receive(session, framed(0, uint(1) + place(5, clock)))
+
+    assert session.outbox.closing is None
+    assert told(session) == [0x00]
 
 
 def test_clocks_that_others_burned_are_no_saved_words() -> None:

@@ -10,6 +10,7 @@ from coscribe.core.protocol import (
     KEEPALIVE,
     AwarenessEntry,
     AwarenessUpdate,
+    Doubt,
     Hello,
     Message,
     QueryAwareness,
@@ -40,6 +41,7 @@ MESSAGES: list[tuple[bytes, Message]] = [
     (b"\x03", QueryAwareness()),
     (b"\x70\x01\x00\x00", Hello(1, 0, 0)),
     (b"\x70\x01\xac\x02\x07", Hello(1, 300, 7)),
+    (b"\x75", Doubt()),
 ]
 
 

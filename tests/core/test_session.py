@@ -7,7 +7,7 @@ from tests.support.people import a_session
 from tests.support.wire_bytes import framed, item, one, string, typed
 
 from coscribe.core.protocol import QueryAwareness, decode
-from coscribe.core.session import Asked, AskedPresence, Greeted, Offered, Present, Refused, Session
+from coscribe.core.session import Asked, Greeted, Offered, Present, Refused, Session
 from coscribe.errors import Malformed
 
 EMPTY = framed(2, b"\x00\x00")
@@ -26,7 +26,7 @@ def test_each_message_has_its_effect() -> None:
 
     assert session.receive(b"\x00\x00\x01\x00") == Asked(b"\x00")
     assert session.receive(b"\x01\x01\x00") == Present(())
-    assert session.receive(b"\x03") == AskedPresence()
+    assert session.receive(b"\x03") == QueryAwareness()
     assert isinstance(decode(b"\x03"), QueryAwareness)
     assert not session.is_ours
     assert session.receive(b"\x70\x01\x07\x00") == Greeted(1, 7)

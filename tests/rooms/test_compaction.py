@@ -48,6 +48,7 @@ def a_compactor(building: Building, failures: list[tuple[str, Exception]], **arc
     upkeep = Upkeep(
         lambda document_id: building.registry.live(document_id) is not None,
         lambda document_id, error: failures.append((document_id, error)),
+        lambda place, entry: pytest.fail(f"{place} was rewritten at {entry.seq}"),
         patrol_every_s=0.0,
     )
     return Compactor(building.log, SqlArchive(building.database, **archive), upkeep)
@@ -95,7 +96,9 @@ async def test_where_the_server_has_no_time_typing_has_three_quarters_of_it(buil
         parts_s.append(loop.time())
         return True
 
-    upkeep = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)), is_busy=is_busy)
+    upkeep = Upkeep(
+        lambda _: False, lambda _, error: pytest.fail(str(error)), lambda *_: pytest.fail("rewritten"), is_busy=is_busy
+    )
     compactor = Compactor(building.log, SqlArchive(building.database), upkeep)
     began = loop.time()
     await compactor._guarded(document.id, compactor._live(Place(document.id, 1), 2500, Tail(0, 2500, 50_000)))

@@ -35,7 +35,7 @@ from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.update_log import SqlUpdateLog
 
 _WITHIN_S = 20.0
-UPKEEP = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)))
+UPKEEP = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)), lambda *_: pytest.fail("rewritten"))
 
 
 def a_registry(database: Database, *, idle_s: float = 30.0) -> Registry:

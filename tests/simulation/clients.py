@@ -15,13 +15,14 @@ from tests.support.wire_bytes import framed
 
 from coscribe.core.lib0 import read_bytes, read_string, read_uint
 from coscribe.core.session import Session
-from coscribe.core.update import encode_state_vector, scan, scan_state_vector
+from coscribe.core.update import Span, encode_state_vector, scan, scan_state_vector
 from coscribe.model import Principal
 
 NOISE = [
     "a", "word ", "\n", "# ", "é", "ñandú", "😀", "👩\u200d👩\u200d👧", "🇪🇺", "e\u0301", "z\u0351\u036b",
     "שלום", "سلام", "\u202e", "漢字", "\U0010fffd", "\u2028", "\t", "\x00", "\ufeff",
 ]  # fmt: skip
+DOUBT = b"\x75"
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Client:
     def type(self, noise: list[str]) -> None:
         """Type a word, delete or type noise, in one transaction."""
         rng = self._rng
-        word = self._words.next(self.principal)
+        word, start = self._words.next(self.principal), self._clock()
         self._events.clear()
         with self.doc.transaction():
             if rng.random() < 0.4:
@@ -86,6 +87,8 @@ class Client:
             text = str(self.text)
             before, after = rng.choices(["", *noise], k=2)
             self.text.insert(utf8(text, a_place(rng, text)), before + word + after)
+        start += len(before.encode("utf-16-le")) // 2
+        self._words.places[word] = Span(self.doc.client_id, start, start + len(word))
         self.unsaved.add(word)
         self._send(2, self._events[0].update, {word})
 
@@ -163,10 +166,10 @@ class Client:
 
     def _hear_notice(self, notice: dict[str, object]) -> None:
         if notice["kind"] in ("refused", "fork"):
-            number = notice["frame"]
+            number = notice.get("frame")
             assert self.line is not None
-            assert isinstance(number, int)
-            self.line.frames[number - 1].refused = True
+            if isinstance(number, int):
+                self.line.frames[number - 1].refused = True
             self.refusals.append(f"{notice['kind']}: {notice['reason']}")
 
     def _hear_digest(self, state_vector: bytes, pos: int, frame: bytes) -> None:
@@ -176,6 +179,7 @@ class Client:
             if hashlib.sha256(str(self.text).encode()).digest() == frame[pos:]:
                 self._is_suspect = False
             elif self._is_suspect:
+                self.line.up.append(DOUBT)
                 self.refusals.append("another text for the same state vector")
             else:
                 self._is_suspect = True

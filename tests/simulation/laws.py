@@ -18,7 +18,7 @@ def check(world: World) -> None:
     text = texts["replayed"]
     assert "\r" not in text
     if world.has_forks and len(world.servers) > 1:
-        world.words.check_stored(b"".join(entry.payload for entry in world.log.entries))
+        world.words.check_stored([entry.payload for entry in world.log.entries])
     else:
         world.words.check(text)
     for server in world.servers:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from tests.support.people import NOW
+
+from coscribe.core.exchange import REST_SESSION
 from coscribe.core.unsaved import Batch
-from coscribe.model import Entry, Principal, Snapshot
+from coscribe.model import SERVER, Entry, Principal, Snapshot
 
 DOCUMENT = "document"
 GENERATION = 1
@@ -36,6 +39,15 @@ class MemoryLog:
                 self.owners.setdefault(client, owner)
             for new in batch.entries:
                 self.entries.append(Entry(self.seq + 1, new.principal_id, new.session_id, new.at, new.payload))
+        return True
+
+    def rewrite(self, client_id: int, payload: bytes, after: int) -> bool:
+        """Keep a text that a server has written anew, if nothing has come behind this seq meanwhile."""
+        if self.seq != after:
+            return False
+        self.people[SERVER.id] = SERVER
+        self.owners[client_id] = SERVER.id
+        self.entries.append(Entry(self.seq + 1, SERVER.id, REST_SESSION, NOW, payload))
         return True
 
     async def read(

@@ -15,11 +15,13 @@ from coscribe.core.following import Commit
 from coscribe.core.intake import Intake, Limits
 from coscribe.core.others import Told, strangers
 from coscribe.core.replica import Replica
+from coscribe.core.restoring import Restoring
+from coscribe.core.rewriting import leads_to, written_anew
 from coscribe.core.splices import Splice
 from coscribe.core.update import scan
 from coscribe.model import Principal, PrincipalKind, Snapshot
 from coscribe.rooms.feed import Feed, Position, Sources, TextChange
-from coscribe.rooms.history import replica_at
+from coscribe.rooms.history import begin
 from coscribe.rooms.replay import Replayer
 
 REST = Principal("rest", PrincipalKind.TOKEN, "Script", 0)
@@ -30,7 +32,9 @@ class Server:
 
     def __init__(self, rng: random.Random, words: Words, log: MemoryLog, *, is_alone: bool = True) -> None:
         self.log = log
-        self.lost_answers = self.apart = 0
+        self.lost_answers = self.apart = self.rewritten = 0
+        # Whether somebody reads another text than he was told.
+        self.is_doubted = False
         self._is_alone = is_alone
         self._rng = rng
         self._words = words
@@ -46,11 +50,15 @@ class Server:
         """Open the document from its log, as the registry does."""
         replica = await self._replica_at(self.log.seq)
         limits = Limits(ROOM, ROOM)
-        lost = self._words.acked - set(WORD.findall(replica.text))
-        assert not lost, f"I1: acked before it was committed, and lost: {sorted(lost)}"
+        if self._is_alone:
+            lost = self._words.acked - set(WORD.findall(replica.text))
+            assert not lost, f"I1: acked before it was committed, and lost: {sorted(lost)}"
+        else:
+            self._words.check_stored([entry.payload for entry in self.log.entries])
         owners = await self.log.client_ids(DOCUMENT, GENERATION)
         intake = Intake(replica, seq=self.log.seq, owners=owners, limits=limits, now=self.clock)
         self.exchange = Exchange(GENERATION, intake)
+        self.exchange.doubted = self._doubted
         replayer = Replayer(self.log, self.log, DOCUMENT, GENERATION)
 
         async def no_activities(_after: int, _seq: int) -> list[object]:
@@ -60,10 +68,14 @@ class Server:
         self.feed = Feed(Position(GENERATION, self.log.seq, 0), sources)
         self._written.clear()
 
-    async def _replica_at(self, seq: int) -> Replica:
-        """The document at a seq, under a client id that the seed gives."""
-        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
-        return Replica(self._rng.randrange(2, 2**32), state)
+    async def _replica_at(self, seq: int, client_id: int | None = None) -> Replica:
+        """The document at a seq as `restore` makes it, under a client id that the seed gives where none is given."""
+        made = Restoring(Replica(client_id or self._rng.randrange(2, 2**32)))
+        if (snapshot := await self.log.snapshot(DOCUMENT, GENERATION, upto=seq)) is not None:
+            begin(made, snapshot)
+        made.entries(await self.log.read(DOCUMENT, GENERATION, after=made.seq, upto=seq))
+        made.finish(seq)
+        return made.replica
 
     async def crash(self) -> None:
         """The process is gone; a commit that it was waiting for may have landed."""
@@ -127,10 +139,28 @@ class Server:
 
     async def snapshot(self) -> None:
         """A snapshot of some past position; a later one may be damaged, which leaves this one to be read."""
-        seq = self._rng.randrange(self.log.seq + 1)
-        state = (await replica_at(self.log, DOCUMENT, GENERATION, seq)).diff()
-        kept = [one for one in self.log.snapshots if one.seq < seq]
-        self.log.snapshots = [*kept, Snapshot(DOCUMENT, GENERATION, seq, "yjs-v1", "", state)]
+        await self.compact(self._rng.randrange(self.log.seq + 1))
+
+    def _doubted(self) -> None:
+        self.is_doubted = True
+
+    async def compare(self) -> None:
+        """What follows when somebody reads another text than he was told: a snapshot of all that there is."""
+        if self.is_doubted:
+            self.is_doubted = False
+            await self.compact(self.log.seq)
+
+    async def compact(self, seq: int) -> None:
+        """As the Snapshotter does it: what reads otherwise than the log is not kept, and the text is written anew."""
+        replica = await self._replica_at(seq, client_id=2**32 + seq)
+        state = replica.diff()
+        if leads_to([state], replica):
+            kept = [one for one in self.log.snapshots if one.seq < seq]
+            self.log.snapshots = [*kept, Snapshot(DOCUMENT, GENERATION, seq, "yjs-v1", "", state)]
+        elif self.log.rewrite(replica.client_id, written_anew(replica), after=seq):
+            self.rewritten += 1
+            if self._is_alone:
+                await self.follow(len(self.log.entries))
 
     async def write(self, noise: list[str]) -> None:
         """A script edits over REST: the text as it is, or as it was at some seq."""

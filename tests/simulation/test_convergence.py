@@ -23,11 +23,27 @@ FOUND = {
     "a copied tab's clock cut an emoji of the server's in two": 4110,
     "a copied tab got an update whose structs name themselves": 6852,
 }
+# With three servers: a copied tab's clock cut an emoji in two, and it was told less than there was.
+CUT_SHORT = 6279
+# Others had built on what a copied tab wrote at one server, and the log has what it wrote at another.
+WRITTEN_ANEW = [3195, 4494, 5460, 5751, 6417, 7950, 9558]
 
 
 @pytest.mark.parametrize("seed", FOUND.values(), ids=FOUND.keys())
 def test_what_was_found_once_stays_mended(seed: int) -> None:
     check(lived(seed))
+
+
+def test_a_copied_tab_with_half_an_emoji_is_told_that_it_has_another_history() -> None:
+    check(lived(CUT_SHORT, servers=3))
+
+
+@pytest.mark.parametrize("seed", WRITTEN_ANEW)
+def test_where_the_log_and_its_state_read_otherwise_the_text_is_written_anew(seed: int) -> None:
+    world = lived(seed, servers=3)
+
+    check(world)
+    assert world.lived["rewritten"] > 0
 
 
 @pytest.mark.proof(

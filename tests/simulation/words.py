@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from coscribe.core.update import Span, scan
 from coscribe.model import Principal
 
 WORD = re.compile(r"<\d+>")
@@ -20,6 +22,8 @@ class Words:
     # Whose each CRDT client id is.
     hands: dict[int, str] = field(default_factory=dict)
     acked: set[str] = field(default_factory=set)
+    # The clocks of each that a person has typed.
+    places: dict[str, Span] = field(default_factory=dict)
     # Refused, and with their author's own copy: they need not be in the text.
     shelved: set[str] = field(default_factory=set)
 
@@ -40,10 +44,21 @@ class Words:
         assert found.keys() <= self.authors.keys(), "I4: foreign words"
         assert not missing, f"typed, not refused, and lost: {sorted(missing)}"
 
-    def check_stored(self, stored: bytes) -> None:
-        """I1 for the log alone: who was told one of two histories may type into what is a word in the other."""
-        lost = [word for word in self.acked if word.encode() not in stored]
+    def check_stored(self, payloads: Sequence[bytes]) -> None:
+        """I1 for the log alone: who was told one of two histories may type into what is a word in the other.
+
+        Or delete in it, as long as its author has not been acked: that he then stores himself.
+        """
+        stored = b"".join(payloads)
+        deleted = [span for payload in payloads for span in scan(payload).deletes]
+        lost = [word for word in self.acked if word.encode() not in stored and not self._is_hit(word, deleted)]
         assert not lost, f"I1: acked and lost: {sorted(lost)}"
+
+    def _is_hit(self, word: str, deleted: Sequence[Span]) -> bool:
+        place = self.places.get(word)
+        return place is not None and any(
+            span.client == place.client and span.start < place.end and place.start < span.end for span in deleted
+        )
 
 
 def a_place(rng: random.Random, text: str) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from tests.simulation.clients import NOISE, Client, Line
+from tests.simulation.clients import DOUBT, NOISE, Client, Line
 from tests.simulation.log import MemoryLog
 from tests.simulation.server import Server
 from tests.simulation.viewers import Viewer
@@ -43,7 +43,7 @@ class World:
         self.viewers = [Viewer(self.log), Viewer(self.log)]
         self.ghosts: list[Line] = []
         self.lived: dict[str, int] = dict.fromkeys(
-            ("stale", "crashes", "refusals", "lost answers", "faults", "forks", "apart", "opened again"), 0
+            ("stale", "crashes", "refusals", "lost answers", "faults", "forks", "apart", "rewritten", "opened again"), 0
         )
         self._lines = 0
 
@@ -66,6 +66,7 @@ class World:
         await self.settle()
         self.lived["lost answers"] = sum(server.lost_answers for server in self.servers)
         self.lived["apart"] = sum(server.apart for server in self.servers)
+        self.lived["rewritten"] = sum(server.rewritten for server in self.servers)
 
     def server(self) -> Server:
         return self.servers[0] if len(self.servers) == 1 else self.rng.choice(self.servers)
@@ -91,7 +92,9 @@ class World:
         self.server().exchange.flush()
 
     async def commit(self) -> None:
-        await self.server().commit()
+        server = self.server()
+        await server.commit()
+        await server.compare()
 
     async def follow(self) -> None:
         await self._follow(self.server(), self.rng.randrange(1, 8))
@@ -200,6 +203,8 @@ class World:
         """What was refused stays in the author's own copy; the document is opened anew."""
         self.lived["refusals"] += len(client.refusals)
         client.refusals.clear()
+        if client.line is not None and DOUBT in client.line.up and client.is_ours:
+            self._receive(client.line, list(client.line.up))
         await self._break(client)
         client.begin_anew()
 
@@ -293,10 +298,13 @@ class World:
         await self._exchange_all()
 
     async def _mend_forks(self) -> None:
-        """Two servers may have told two histories of one client id live.
+        """Two servers may have told two histories of one client id live, and people built on both.
 
-        Our clients find out by the digest; stock ones have what is true once their page is loaded again.
+        Our clients find out by the digest; stock ones have what is true once their page is loaded again, and where only
+        they are the next snapshot finds out.
         """
+        await self.servers[0].compact(self.log.seq)
+        await self._exchange_all()
         for client in self.clients:
             if not client.is_ours:
                 await self._break(client)
@@ -324,6 +332,7 @@ class World:
                 await self._hear_all(client, line)
             for server in self.servers:
                 await server.finish()
+                await server.compare()
             for server in self.servers:
                 while server.is_behind:
                     quiet = 0

@@ -50,6 +50,26 @@ describe('two people in one text', () => {
     expect(ana.view.state.selection.main.head).toBe(9)
   })
 
+  test.each([
+    ['the same', 'one two three'],
+    ['with another word before my caret', 'one and two 😀three'],
+    ['with other characters that begin and end alike', 'one two 😁three'],
+    ['without its end', 'one two'],
+  ])('a text that the server writes anew, %s, leaves my caret at its word', (_, text) => {
+    const [ana] = open(2, 'one two 😀three')
+    if (!ana) throw new Error('nobody is there')
+    ana.select(6)
+    ana.doc.transact(() => {
+      ana.text.delete(0, ana.text.length)
+      ana.text.insert(0, text)
+    }, 'the server')
+    expect(ana.shown).toBe(text)
+    expect(text.slice(0, ana.view.state.selection.main.head)).toMatch(/one (and )?tw$/)
+    ana.replace(0, 0, '> ')
+    expect(ana.text.toString()).toBe(`> ${text}`)
+    expect(ana.shown).not.toMatch(LONE_SURROGATE)
+  })
+
   test('several changes in one transaction go out as the smallest operations', () => {
     const [ana, ben] = scene('a b c')
     ana.view.dispatch({

@@ -341,7 +341,8 @@ describe('the digest', () => {
     expect(notices).toEqual([])
     peer.send(encodeStep2(Y.encodeStateAsUpdate(peer.doc)))
     await vi.waitFor(() => expect(notices).toEqual([{ kind: 'differs', reason: '' }]))
-    expect(peer.heard).toHaveLength(1)
+    expect(await peer.hears(0x75)).toEqual(Uint8Array.of(0x75))
+    expect(peer.heard).toHaveLength(2)
     expect(warn).toHaveBeenCalledOnce()
   })
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coscribe.core.awareness import Awareness
+from coscribe.core.forks import FORKED
 from coscribe.core.intake import Intake
 from coscribe.core.outbox import Outbox
 from coscribe.core.pieces import Whole, split
@@ -65,13 +66,16 @@ class Answers:
             outbox.push_answer(self.everyone() or [KEEPALIVE])
 
     def missing(self, outbox: Outbox, state_vector: bytes) -> None:
-        """Answer a step 1. Raises Malformed."""
-        clocks = self._intake.replica.clocks
+        """Answer a step 1. Raises Malformed, and UpdateRefused with limit `fork` to who has another history."""
+        clocks, pairs = self._intake.replica.clocks, self._intake.replica.pairs
         try:
             # A state vector of 500,000 clients took 0.3 s; no copy of this document knows so many.
             known = scan_state_vector(state_vector, most=len(clocks) + _MORE_CLIENTS)
         except UpdateRefused as refusal:
             raise Malformed(str(refusal)) from None
+        if pairs and any((client, clock - 1) in pairs for client, clock in known.items()):
+            # Nobody writes half a character; and the engine would tell him less than there is behind that half.
+            raise UpdateRefused(FORKED, limit="fork")
         if outbox.is_full:
             # Whoever asks again and again without reading gets one answer to all of it (rule D7).
             outbox.owe([Span(client, known.get(client, 0), clock) for client, clock in clocks.items()])

@@ -21,12 +21,11 @@ from coscribe.core.intake import TURNED_AWAY, Accepted, Intake
 from coscribe.core.line_ends import line_ends
 from coscribe.core.others import Told, follow
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
-from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, caret_of
+from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, Doubt, QueryAwareness, caret_of
 from coscribe.core.recall import Recall
 from coscribe.core.replica import Verdict
 from coscribe.core.session import (
     Asked,
-    AskedPresence,
     Greeted,
     Heavy,
     Offered,
@@ -72,6 +71,8 @@ class Exchange:
         # Whoever has a clock may let states wait after he was told that some went out: only the newest of each counts.
         self.presence_waits = False
         self.presence_told: Callable[[], None] = lambda: None
+        # Called when somebody reads another text than he was told, though he has all that there is.
+        self.doubted: Callable[[], None] = lambda: None
         self._owed: dict[str, Session] = {}
         self._holding: dict[str, Session] = {}
         self._is_releasing = False
@@ -134,15 +135,29 @@ class Exchange:
             case Heavy() as heavy:
                 self._owed[session.id] = session
                 self._weigh(session, heavy)
-            case Asked(state_vector):
-                self.flush()
-                self.answers.missing(session.outbox, state_vector)
+            case (Asked() | QueryAwareness() | Doubt()) as question:
+                self._answer(session, question)
             case Refused(slot, reason, limit):
                 self.refuse(session, slot, UpdateRefused(reason, limit=limit))
-            case AskedPresence():
-                self.answers.presence(session.outbox)
             case Greeted(version, generation):
                 self._greet(session, version, generation)
+
+    def _answer(self, session: Session, question: Asked | QueryAwareness | Doubt) -> None:
+        match question:
+            case Asked(state_vector):
+                self.flush()
+                self._tell_missing(session, state_vector)
+            case QueryAwareness():
+                self.answers.presence(session.outbox)
+            case Doubt():
+                self.doubted()
+
+    def _tell_missing(self, session: Session, state_vector: bytes) -> None:
+        try:
+            self.answers.missing(session.outbox, state_vector)
+        except UpdateRefused as refusal:
+            session.notify("fork", str(refusal))
+            session.outbox.close(4409, str(refusal))
 
     def _greet(self, session: Session, version: int, generation: int) -> None:
         if version != PROTOCOL_VERSION:

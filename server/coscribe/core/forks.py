@@ -25,7 +25,8 @@ _BURST_BYTES = 32 * 2**20
 _BYTES_PER_S = 4 * 2**20
 # A small answer of the engine costs about as much as reading so many bytes of a large one.
 _LEAST_BYTES = 4096
-_FORKED = "Another copy of this document has written something else in the place of these changes."
+# What whoever has the other history is told.
+FORKED = "Another copy of this document has written something else in the place of these changes."
 
 
 class Allowance:
@@ -96,7 +97,7 @@ def check_same(
         texts = _texts(held.found.get(client, []))
         _compare(client, _texts(offered.found[client]), texts)
         if client in foreign and _is_emptied(_texts(offered.found[client]), texts, foreign[client]):
-            raise UpdateRefused(_FORKED, limit="fork")
+            raise UpdateRefused(FORKED, limit="fork")
 
 
 def _compare(client: int, offered: list[_Text], held: list[_Text]) -> None:
@@ -105,7 +106,7 @@ def _compare(client: int, offered: list[_Text], held: list[_Text]) -> None:
         at = max(bisect_right(starts, text.start) - 1, 0)
         while at < len(held) and held[at].start < text.end:
             if not _is_same(client, text, held[at]):
-                raise UpdateRefused(_FORKED, limit="fork")
+                raise UpdateRefused(FORKED, limit="fork")
             at += 1
 
 

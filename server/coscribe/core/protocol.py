@@ -71,7 +71,12 @@ class Hello:
     flags: int
 
 
-Message = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Hello
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """All was asked for again, and its text still contradicts the digest."""
+
+
+Message = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Hello | Doubt
 
 
 def decode(frame: bytes) -> Message:
@@ -90,6 +95,8 @@ def decode(frame: bytes) -> Message:
             generation, pos = read_uint(frame, pos)
             flags, pos = read_uint(frame, pos)
             message = Hello(version, generation, flags)
+        case 0x75:
+            message = Doubt()
         case _:
             raise Malformed(f"message type {kind} is unknown")
     if pos != len(frame):

@@ -12,6 +12,7 @@ from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import (
     AwarenessEntry,
     AwarenessUpdate,
+    Doubt,
     Hello,
     QueryAwareness,
     SyncStep1,
@@ -105,12 +106,7 @@ class Present:
     entries: tuple[AwarenessEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AskedPresence:
-    """The client asks for everyone's awareness state."""
-
-
-Effect = Greeted | Asked | Offered | Heavy | Refused | Present | AskedPresence
+Effect = Greeted | Asked | Offered | Heavy | Refused | Present | QueryAwareness | Doubt
 
 
 class Ahead:
@@ -172,8 +168,8 @@ class Session:
                 return self._offer(update, is_step2=False)
             case AwarenessUpdate(entries):
                 return Present(entries)
-            case QueryAwareness():
-                return AskedPresence()
+            case (QueryAwareness() | Doubt()) as message:
+                return message
             case Hello(version, generation, _):
                 self.is_ours = True
                 return Greeted(version, generation)

@@ -11,14 +11,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
-from coscribe.core.states import stored
-from coscribe.model import Backlog, Place, Snapshot
+from coscribe.model import Backlog, Entry, Place
 from coscribe.ports import Archive, UpdateLog
-from coscribe.rooms.history import restore
 from coscribe.rooms.measuring import Span, Spans, unrecorded
+from coscribe.rooms.snapshotting import Snapshotter
 
 # A thousand entries are replayed in about 3 ms; and a snapshot should not cost more room than the log it shortens.
 _MIN_ENTRIES = 1000
@@ -40,6 +38,8 @@ _PATROL_EVERY_S = 60.0
 _PAUSE_S = 0.05
 # Where the server has no time, typing has this many times what a part of the work has taken, before the next part.
 _YIELDING = 3
+# Anybody may say that he reads something else, and looking after that takes as long as opening the document.
+_DOUBT_EVERY_S = 10.0
 # Documents that a patrol has done what it could for: what is damaged is not tried again every minute.
 _REMEMBERED = 4096
 
@@ -72,12 +72,13 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What the compactor is told: who is alive, who hears of failures, whether the server has no time for it, and who
-    hears what was compacted.
+    """What the compactor is told: who is alive, who hears of failures and of texts that were written anew, whether the
+    server has no time for it, and who hears what was compacted.
     """
 
     is_live: Callable[[str], bool]
     failed: Callable[[str, Exception], None]
+    rewritten: Callable[[Place, Entry], None]
     patrol_every_s: float = _PATROL_EVERY_S
     is_busy: Callable[[], bool] = lambda: False
     span: Spans = unrecorded
@@ -97,6 +98,9 @@ class Compactor:
         self._wake = asyncio.Event()
         self._after_id = ""
         self._done: dict[Place, int] = {}
+        # When somebody last doubted a document, by the loop's clock.
+        self._doubted: dict[Place, float] = {}
+        self._snapshots = Snapshotter(log, self._breathe, upkeep.rewritten)
         self._task: asyncio.Task[None] | None = None
         # When the last part of the work began, by the loop's clock.
         self._began_at = 0.0
@@ -120,6 +124,17 @@ class Compactor:
             self._wake.set()
         else:
             self.rest(place, seq, tail)
+
+    def doubt(self, place: Place, seq: int) -> None:
+        """Somebody reads another text than the log gives: take a snapshot now, for which the two are compared."""
+        now = asyncio.get_running_loop().time()
+        if now - self._doubted.get(place, -_DOUBT_EVERY_S) < _DOUBT_EVERY_S:
+            return
+        if len(self._doubted) >= _REMEMBERED:
+            self._doubted.pop(next(iter(self._doubted)))
+        self._doubted[place] = now
+        self._due[place] = (seq, Tail(0, _MAX_ENTRIES, 0))
+        self._wake.set()
 
     def rest(self, place: Place, seq: int, tail: Tail) -> None:
         """Compact a document up to a committed seq once nobody has written in it for a while, if that is worth it."""
@@ -193,19 +208,11 @@ class Compactor:
             yield span
 
     async def _snapshot(self, place: Place, seq: int, *, whole: bool = False) -> int | None:
-        """Take a snapshot; gives the size of its state.
-
-        None where entries wait for a missing one, which would be lost to it, and with `whole` where any is missing.
-        """
-        restored = await restore(self._log, place, seq, self._breathe)
-        if restored.waiting or (whole and restored.lost):
-            return None
-        codec, state = await asyncio.to_thread(lambda: stored(restored.replica.diff()))
-        await self._breathe()
-        engine = f"pycrdt {version('pycrdt')}"
-        await self._log.store_snapshot(Snapshot(place.document_id, place.generation, seq, codec, engine, state))
-        await self._archive.thin(place, apart=_MAX_ENTRIES)
-        return len(state)
+        """Take a snapshot and let go of what it makes superfluous; gives its size as the Snapshotter does."""
+        size = await self._snapshots.take(place, seq, whole=whole)
+        if size is not None:
+            await self._archive.thin(place, apart=_MAX_ENTRIES)
+        return size
 
     async def _pack(self, place: Place, upto: int, least: int) -> int:
         """Pack what can be packed; gives how many entries that are."""

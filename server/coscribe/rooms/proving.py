@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.restoring import Restoring
-from coscribe.core.states import stored
+from coscribe.core.rewriting import leads_to
+from coscribe.core.states import pieces_of, stored
 from coscribe.errors import Malformed, PositionGone, UpdateRefused
 from coscribe.model import Place, Snapshot
 from coscribe.ports import UpdateLog
@@ -85,6 +86,4 @@ def _agree(replica: Replica, snapshot: Snapshot) -> bool:
     state = replica.diff()
     if snapshot.state in (state, stored(state)[1]):
         return True
-    kept = Restoring(Replica(new_client_id()))
-    begin(kept, snapshot)
-    return kept.replica.text == replica.text and kept.replica.clocks == replica.clocks
+    return leads_to(pieces_of(snapshot.codec, snapshot.state), replica)

@@ -10,7 +10,7 @@ from typing import Protocol
 from coscribe.core.audience import Deliveries
 from coscribe.core.intake import Limits
 from coscribe.errors import CoscribeError, Unavailable, cause_of
-from coscribe.model import Document, Place
+from coscribe.model import Document, Entry, Place
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.lookout import Lookout
@@ -83,6 +83,7 @@ class Registry:
         upkeep = Upkeep(
             lambda document_id: document_id in self._held,
             self._snapshot_failed,
+            self._rewritten,
             is_busy=lambda: self.turns.tick_s > 0,
             span=self._measures.span,
         )
@@ -106,7 +107,7 @@ class Registry:
         self._lookout = Lookout(storage.log, lambda: self.rooms, self._bell_failed) if storage.is_shared else None
         self._titles = Titles(storage.documents, self.live, self._title_failed)
         self._searching = Searching(storage.documents, self._words_failed)
-        owner = Owner(self._failed, self._strayed, self._forget, self._paused, self._saved, hub.store)
+        owner = Owner(self._failed, self._strayed, self._doubted, self._forget, self._paused, self._saved, hub.store)
         self._opener = Opener(storage, limits, means, owner, self._damaged, self._measures.span)
         # Opens a document that is none. Raises Unavailable.
         self.rehearse = self._opener.rehearse
@@ -281,6 +282,16 @@ class Registry:
     def _strayed(self, room: Room, reason: str) -> None:
         self._watch("room_strayed", document_id=room.document_id, reason=reason)
         self._forget(room)
+
+    def _doubted(self, room: Room) -> None:
+        self._compactor.doubt(Place(room.document_id, room.generation), room.seq)
+
+    def _rewritten(self, place: Place, entry: Entry) -> None:
+        """The text was written anew: what is in the log the room reads as if another server had stored it."""
+        self._watch("text_rewritten", document_id=place.document_id, seq=entry.seq)
+        room = self.live(place.document_id)
+        if room is not None and room.generation == place.generation:
+            room.heard(entry.seq, (entry,))
 
     def _forget(self, room: Room) -> None:
         """Drop a closed room; the next to ask gets another."""

@@ -38,6 +38,7 @@ class Owner:
 
     failed: Callable[[Room], None]
     strayed: Callable[[Room, str], None]
+    doubted: Callable[[Room], None]
     gone: Callable[[Room], None]
     paused: Callable[[Room], None]
     saved: Callable[[Room, Saved], None]
@@ -60,6 +61,7 @@ class Room:
         self.damage: str | None = None
         self.feed: Feed
         self._exchange = exchange
+        exchange.doubted = lambda: owner.doubted(self)
         self._owner = owner
         self.elsewhere = PeopleElsewhere(document_id, exchange, self._soon)
         self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns, self.elsewhere)

@@ -4,6 +4,7 @@
 import { type ChangeSpec, EditorState, type Extension, type Text, type Transaction } from '@codemirror/state'
 import { EditorView } from '@codemirror/view'
 import type * as Y from 'yjs'
+import { altered, type Change } from './replaced'
 import { held, placeToHold } from './stillness'
 import { UndoHistory } from './undo'
 import { cutsCharacter, fromReplica, keepWellFormed, wellFormed } from './well-formed'
@@ -21,8 +22,8 @@ export function visibleText(text: Y.Text): string {
 }
 
 /** A delta of Yjs as changes of the text before it. */
-export function deltaToChanges(delta: Delta): { from: number; to: number; insert: string }[] {
-  const changes: { from: number; to: number; insert: string }[] = []
+export function deltaToChanges(delta: Delta): Change[] {
+  const changes: Change[] = []
   let at = 0
   for (const { retain, insert, delete: removed } of delta) {
     if (insert !== undefined) {
@@ -100,8 +101,9 @@ export class TextBinding {
 
   #show(delta: Delta): void {
     const view = this.#view
-    const changes = deltaToChanges(delta)
-    if (!view || changes.length === 0) return
+    if (!view) return
+    const changes = altered(deltaToChanges(delta), view.state.doc)
+    if (changes.length === 0) return
     const place = placeToHold(view, changes[0]?.from ?? 0)
     const set = view.state.changes(changes)
     const effects = place ? held(place, set) : []
@@ -116,7 +118,7 @@ export class TextBinding {
   }
 
   /** Yjs silently shows U+FFFD for each half of a character that a careless client has cut; so does the view. */
-  #cutCharacters(doc: Text, changes: readonly { from: number; to: number; insert: string }[]): ChangeSpec[] {
+  #cutCharacters(doc: Text, changes: readonly Change[]): ChangeSpec[] {
     const halves = new Set<number>()
     let shift = 0
     for (const { from, to, insert } of changes) {

@@ -10,6 +10,7 @@ import type { Notice } from './types'
 import {
   type AwarenessEntry,
   decodeMessage,
+  encodeDoubt,
   encodeHello,
   encodeStep1,
   encodeStep2,
@@ -275,7 +276,9 @@ export class Conversation {
     const suspect = this.#suspect
     if (!suspect) return
     this.#suspect = null
-    if (await this.#contradicts(suspect)) this.around.differs()
+    if (!(await this.#contradicts(suspect))) return
+    this.around.send(encodeDoubt())
+    this.around.differs()
   }
 
   async #contradicts({ stateVector, sha256: theirs }: Digest): Promise<boolean> {

@@ -13,6 +13,7 @@ const HELLO = 0x70
 const ACK = 0x71
 const DIGEST = 0x72
 const NOTICE = 0x73
+const DOUBT = 0x75
 
 const STEP_1 = 0
 const STEP_2 = 1
@@ -205,7 +206,6 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The first message of our client. `generation` is the one of the copy it holds, 0 for none. */
 /** A state of who is here, ours on its way out or those of others. */
 export function isAwareness(frame: Uint8Array): boolean {
   return frame[0] === AWARENESS
@@ -216,6 +216,12 @@ export function encodeQueryAwareness(): Uint8Array {
   return Uint8Array.of(QUERY_AWARENESS)
 }
 
+/** All was asked for again, and our text still contradicts the digest. */
+export function encodeDoubt(): Uint8Array {
+  return Uint8Array.of(DOUBT)
+}
+
+/** The first message of our client. `generation` is the one of the copy it holds, 0 for none. */
 export function encodeHello(generation: number): Uint8Array {
   return encoding.encode(encoder => {
     for (const value of [HELLO, PROTOCOL_VERSION, generation, 0]) encoding.writeVarUint(encoder, value)
