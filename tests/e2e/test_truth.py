@@ -6,7 +6,8 @@ import re
 
 from playwright.async_api import expect
 from tests.e2e.conftest import Visit
-from tests.support.browser import IN_BROWSER
+from tests.support.browser import IN_BROWSER, agree
+from tests.support.crossed import ABC, CROSSED
 
 pytestmark = IN_BROWSER
 
@@ -117,3 +118,28 @@ async def test_whoever_was_here_before_is_no_news(visit: Visit) -> None:
     await expect(second.page.locator("#joins")).to_have_text("")
     await third.open_document(document_id)
     await expect(second.page.locator("#joins")).to_have_text(f"{await third.name()} joined.")
+
+
+async def test_a_newcomer_who_reads_another_text_brings_it_together_for_all(visit: Visit) -> None:
+    owner, newcomer = await visit(), await visit()
+    document_id = await owner.new_document()
+    updates = f"{owner.url}/api/v1/documents/{document_id}/updates"
+    headers = {"Origin": owner.url, "Content-Type": "application/octet-stream"}
+    for update in (ABC, CROSSED):
+        assert (await owner.context.request.post(updates, data=update, headers=headers)).ok
+    await owner.see_text("aYbc")
+    await newcomer.open_document(document_id)
+    await newcomer.see_text("abcY")
+    newcomer.expects(r"The text differs from the server")
+
+    await owner.press("Control+Home", "ArrowRight", "ArrowRight")
+    await owner.type("!")
+
+    await newcomer.see_text("aY!bc")
+    await owner.see_text("aY!bc")
+    await newcomer.see_saved()
+    await owner.type("?")
+    assert await agree(owner, newcomer) == "aY!?bc"
+    third = await visit()
+    await third.open_document(document_id)
+    await third.see_text("aY!?bc")
