@@ -31,8 +31,8 @@ from coscribe.api.rest import NO_TELEMETRY, TAGS, Application, add_rest
 from coscribe.api.wiring import Wiring
 from coscribe.bus.sealing import Seal
 from coscribe.config import Settings
+from coscribe.core.bounds import Limits
 from coscribe.core.buffers import Buffers
-from coscribe.core.intake import Limits
 from coscribe.core.tally import Tally
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics

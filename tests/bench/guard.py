@@ -19,8 +19,9 @@ from tests.support.raw_socket import frame
 from tests.support.wire_bytes import framed, one, presence, typed
 
 from coscribe.api.frames import BINARY, short_messages
+from coscribe.core.bounds import Limits
 from coscribe.core.exchange import Exchange
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.intake import Intake
 from coscribe.core.replica import Replica
 from coscribe.core.session import Session
 from coscribe.core.update import scan
@@ -80,7 +81,7 @@ class Room:
         intake.take()
         if intake.is_taken:
             intake.committed()
-            exchange.acknowledge()
+            exchange.offers.acknowledge()
 
 
 def _letters(start: int, letter: str = "x") -> list[bytes]:

@@ -10,7 +10,7 @@ from tests.support.people import ANN, BEN, HELLO, a_session, an_exchange, commit
 from tests.support.wire_bytes import deletes, framed, item, one, place, presence, string, structs, typed, uint, update
 
 from coscribe.core.exchange import Exchange
-from coscribe.core.intake import ENTRY_OVERHEAD
+from coscribe.core.reserve import ENTRY_OVERHEAD
 from coscribe.core.splices import Splice
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
 from coscribe.model import SERVER, Role
@@ -173,7 +173,7 @@ def test_d3_what_is_in_flight_is_not_acked_by_an_earlier_commit() -> None:
     assert exchange.intake.take() is taken
 
     exchange.intake.committed()
-    exchange.acknowledge()
+    exchange.offers.acknowledge()
     assert ann.outbox.take() == [b"\x71\x01\x01"]
     assert commit(exchange) == 1
     assert ann.outbox.take() == [b"\x71\x02\x02"]
@@ -280,7 +280,7 @@ def test_d10_what_others_bring_of_an_author_is_taken_and_binds_nothing() -> None
     commit(exchange)
 
     assert all(part in text_of(exchange) for part in ("hi", "!?", "b", "ce", "df"))
-    assert [exchange.intake.owner(client) for client in (5, 6, 7, 8)] == ["ann", "ben", "ann", "ann"]
+    assert [exchange.intake.ownership.of(client) for client in (5, 6, 7, 8)] == ["ann", "ben", "ann", "ann"]
 
 
 def test_d10_nobody_writes_under_the_servers_own_id() -> None:
@@ -718,7 +718,7 @@ def test_a_step_1_names_no_more_clients_than_a_document_can_have() -> None:
 
 
 def test_a_document_has_so_many_clients_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coscribe.core.intake._MOST_CLIENTS", 2)
+    monkeypatch.setattr("coscribe.core.bounds._MOST_CLIENTS", 2)
     exchange = an_exchange(HI)
     ann = joined(exchange, a_session("ann"))
     exchange.receive(ann, framed(2, update([structs(6, 0, typed("b")), structs(7, 0, typed("c"))])))

@@ -200,9 +200,12 @@ def test_what_waits_for_the_disk_is_counted_to_the_letter(twins: Twins) -> None:
     intake = twins.express.exchange.intake
     twins.hear("ann", letter(3), letter(4), letter(5))
     twins.turn(ends=False)
-    assert (intake.unsaved_bytes, intake._held_bytes) == (len(letter(3, "xxx")) - 3, len(letter(3, "xxx")) - 3 + 900)
+    assert (intake.reserve.payload_bytes, intake.reserve.memory_bytes) == (
+        len(letter(3, "xxx")) - 3,
+        len(letter(3, "xxx")) - 3 + 900,
+    )
     twins.turn()
-    assert (intake.unsaved_bytes, intake._held_bytes) == (0, 0)
+    assert (intake.reserve.payload_bytes, intake.reserve.memory_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.COMMENTER])

@@ -280,7 +280,7 @@ def test_what_is_much_to_read_is_left_to_an_examiner() -> None:
     exchange = an_exchange(one(6, 0, typed("z")), one(5, 0, *letters))
     ann = joined(exchange, a_session("ann"))
     exchange.receive(ann, framed(2, one(5, 0, typed("a", before=(6, 0)))))
-    assert len(exchange.loads) == 1
+    assert len(exchange.offers.loads) == 1
     with pytest.raises(TooManyThings):
         exchange.submit(ANN, one(5, 0, typed("a", before=(6, 0))))
 

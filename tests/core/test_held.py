@@ -7,7 +7,8 @@ from tests.support.wire_bytes import deletes, framed, one, structs, typed, updat
 
 from coscribe.core.admission import Admission
 from coscribe.core.examination import examine
-from coscribe.core.exchange import REST_SESSION, Load
+from coscribe.core.exchange import REST_SESSION
+from coscribe.core.offers import Load
 from coscribe.model import Role
 
 HI = one(5, 0, typed("hi"))
@@ -113,7 +114,7 @@ def test_a_large_answer_with_nothing_new_is_examined_once_for_all_who_send_it() 
     cat = joined(exchange, a_session("cat", BEN, Role.VIEWER))
     for session, loads in ((ann, 1), (ann, 1), (ann, 0), (cat, 0)):
         exchange.receive(session, framed(1, gone))
-        assert len(exchange.loads) == loads
+        assert len(exchange.offers.loads) == loads
         weigh(exchange)
         commit(exchange)
     assert [session.outbox.take()[-1][:2] for session in (ann, cat)] == [b"\x71\x03", b"\x71\x01"]

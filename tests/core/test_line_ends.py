@@ -79,4 +79,4 @@ def commit_applied(exchange: Exchange) -> None:
     """Make durable what is applied, and apply nothing more."""
     exchange.intake.take()
     exchange.intake.committed()
-    exchange.acknowledge()
+    exchange.offers.acknowledge()

@@ -15,9 +15,10 @@ import pytest
 from pycrdt import Doc, Text
 from tests.support.people import NOW, ROOM, a_session
 
+from coscribe.core.bounds import Limits
 from coscribe.core.exchange import Exchange
 from coscribe.core.express import Express
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.intake import Intake
 from coscribe.core.joining import _text
 from coscribe.core.lib0 import read_uint
 from coscribe.core.pieces import Struct, StructWalk
@@ -83,7 +84,7 @@ class Twin:
         if not self.exchange.intake.is_taken:
             batches = self.exchange.intake.take()
             payloads = [entry.payload for batch in batches for entry in batch.entries]
-            assert self.exchange.intake.unsaved_bytes >= sum(map(len, payloads))
+            assert self.exchange.intake.reserve.payload_bytes >= sum(map(len, payloads))
             for batch in batches:
                 text = "" if self.has_failed else self._follow(batch)
                 self.log.append((_by_session(batch), [author.id for author in batch.authors], batch.client_ids, text))
@@ -99,7 +100,7 @@ class Twin:
         """The log has it."""
         if self.exchange.intake.is_taken:
             self.exchange.intake.committed()
-            self.exchange.acknowledge()
+            self.exchange.offers.acknowledge()
 
     def state(self) -> dict[str, Any]:
         """All that may differ between the two and must not."""
@@ -111,14 +112,14 @@ class Twin:
             "clocks": intake.replica.clocks,
             "size": intake.replica.size,
             "tickets": (intake.is_settled, intake.sealed == intake.tickets, str(intake.text)),
-            "unsaved": (intake.unsaved_bytes == 0, intake._held_bytes == 0, intake.is_full),
+            "unsaved": (intake.reserve.payload_bytes == 0, intake.reserve.memory_bytes == 0, intake.reserve.is_full),
             "seq": intake.seq <= len(self.stored),
-            "owners": intake._owners,
-            "foreign": intake.foreign,
+            "owners": intake.ownership.owners,
+            "foreign": intake.ownership.foreign,
             "awareness": exchange.awareness.states(),
-            "dirty": (exchange.is_dirty, exchange.has_moves, exchange._turned_away, len(exchange.loads)),
-            "owed": set(exchange._owed),
-            "holding": set(exchange._holding),
+            "dirty": (exchange.is_dirty, exchange.has_moves, exchange.offers.turned_away, len(exchange.offers.loads)),
+            "owed": set(exchange.offers.owed),
+            "holding": set(exchange.offers.holding),
             "sessions": {name: _session(session) for name, session in self.sessions.items()},
             "log": self.log,
         }

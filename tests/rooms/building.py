@@ -11,7 +11,7 @@ from typing import Any
 from tests.contracts.values import stored
 from tests.support.people import ANN, BEN
 
-from coscribe.core.intake import Limits
+from coscribe.core.bounds import Limits
 from coscribe.core.outbox import Outbox
 from coscribe.core.session import Session
 from coscribe.core.units import Units

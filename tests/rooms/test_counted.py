@@ -7,8 +7,8 @@ from tests.support.people import ANN
 from tests.support.wire_bytes import deletes, framed, one, typed, update
 
 from coscribe.core.hocuspocus import HocuspocusSession
-from coscribe.core.intake import ENTRY_OVERHEAD
 from coscribe.core.outbox import Outbox
+from coscribe.core.reserve import ENTRY_OVERHEAD
 from coscribe.core.update import encode_state_vector
 from coscribe.model import Role
 from coscribe.rooms.room import Room

@@ -12,7 +12,7 @@ from tests.support.people import ANN, NOW
 from tests.support.wire_bytes import framed
 
 from coscribe.core import answers
-from coscribe.core.intake import Limits
+from coscribe.core.bounds import Limits
 from coscribe.core.outbox import Outbox
 from coscribe.core.pieces import split
 from coscribe.core.protocol import SyncStep2, Update, decode

@@ -12,8 +12,10 @@ from tests.rooms.building import Building, a_reader, acks, enter, eventually, no
 from tests.support.people import ANN, BEN, NOW
 from tests.support.wire_bytes import framed, one, typed
 
-from coscribe.core.intake import ENTRY_OVERHEAD, Accepted, Intake, Limits
+from coscribe.core.bounds import Limits
+from coscribe.core.intake import Accepted, Intake
 from coscribe.core.replica import Replica
+from coscribe.core.reserve import ENTRY_OVERHEAD
 from coscribe.core.splices import Splice
 from coscribe.core.tally import Tally
 from coscribe.core.update import scan

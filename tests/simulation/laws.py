@@ -24,7 +24,7 @@ def check(world: World) -> None:
     for server in world.servers:
         intake = server.exchange.intake
         assert intake.is_settled
-        assert (intake.seq, intake.unsaved_bytes) == (world.log.seq, 0)
+        assert (intake.seq, intake.reserve.payload_bytes) == (world.log.seq, 0)
         clocks = scan_state_vector(intake.replica.state_vector())
         assert clocks == intake.replica.clocks
     for client in world.clients:

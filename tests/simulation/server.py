@@ -10,9 +10,10 @@ from tests.simulation.log import DOCUMENT, GENERATION, MemoryLog
 from tests.simulation.words import WORD, Words, some_noise
 from tests.support.people import NOW, ROOM
 
+from coscribe.core.bounds import Limits
 from coscribe.core.exchange import Exchange
 from coscribe.core.following import Commit
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.intake import Intake
 from coscribe.core.others import Told, strangers
 from coscribe.core.replica import Replica
 from coscribe.core.restoring import Restoring
@@ -107,7 +108,7 @@ class Server:
 
     def _publish(self, commits: Sequence[Commit]) -> None:
         intake = self.exchange.intake
-        self.exchange.acknowledge()
+        self.exchange.offers.acknowledge()
         for commit in commits:
             author = commit.authors[0] if len(commit.authors) == 1 else None
             self.feed.publish_text(TextChange(commit.before, commit.seq, author, commit.ops))
@@ -130,7 +131,7 @@ class Server:
         if own:
             told = [Told(entry, scan(entry.payload), self.log.people[entry.principal_id]) for entry in entries[:own]]
             clients = strangers(told, intake) & self.log.owners.keys()
-            intake.learn_owners({client: self.log.owners[client] for client in clients})
+            intake.ownership.learn({client: self.log.owners[client] for client in clients})
             self._publish(self.exchange.follow(told))
         elif entries:
             self._publish(intake.committed())

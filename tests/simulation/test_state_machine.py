@@ -21,8 +21,9 @@ from tests.support.people import ANN, BEN, NOW, ROOM, a_session, an_exchange
 from tests.support.proof import Proof
 from tests.support.wire_bytes import framed
 
+from coscribe.core.bounds import Limits
 from coscribe.core.exchange import Exchange
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.intake import Intake
 from coscribe.core.lib0 import read_uint
 from coscribe.core.replica import Replica
 from coscribe.core.session import Session
@@ -105,7 +106,7 @@ class Core(RuleBasedStateMachine):
         if batches:
             self.log += [entry.payload for batch in batches for entry in batch.entries]
             self.exchange.intake.committed()
-            self.exchange.acknowledge()
+            self.exchange.offers.acknowledge()
 
     @rule()
     def crash(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from coscribe.core.admission import Admission, foreign_to
+from coscribe.core.bounds import Limits
 from coscribe.core.examination import Examined, examine
-from coscribe.core.exchange import Exchange, Load
-from coscribe.core.intake import Intake, Limits
+from coscribe.core.exchange import Exchange
+from coscribe.core.intake import Intake
+from coscribe.core.offers import Load
 from coscribe.core.outbox import Outbox
 from coscribe.core.replica import Replica
 from coscribe.core.session import Session
@@ -54,8 +56,8 @@ def _examined(exchange: Exchange, load: Load) -> Examined:
 
 def weigh(exchange: Exchange) -> None:
     """Examine what is too much for one turn here and now, and take all of it in, as a room does with an examiner."""
-    while exchange.loads:
-        load = exchange.loads.pop(0)
+    while exchange.offers.loads:
+        load = exchange.offers.loads.pop(0)
         session, slot = load.session, load.slot
         assert session is not None
         assert slot is not None
@@ -63,7 +65,7 @@ def weigh(exchange: Exchange) -> None:
             admission = Admission(exchange, load, _examined(exchange, load))
             admission.begin()
         except UpdateRefused as refusal:
-            exchange.refuse(session, slot, refusal)
+            exchange.offers.refuse(session, slot, refusal)
             continue
         while admission.step():
             pass
@@ -75,5 +77,5 @@ def commit(exchange: Exchange) -> int:
     exchange.flush()
     entries = sum(len(batch.entries) for batch in exchange.intake.take())
     exchange.intake.committed()
-    exchange.acknowledge()
+    exchange.offers.acknowledge()
     return entries

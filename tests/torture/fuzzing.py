@@ -82,9 +82,9 @@ class Target:
     def examine(self) -> int:
         """Do what is left to the examiner; gives how much that was."""
         exchange = self.exchange
-        count = len(exchange.loads)
-        while exchange.loads:
-            load = exchange.loads.pop(0)
+        count = len(exchange.offers.loads)
+        while exchange.offers.loads:
+            load = exchange.offers.loads.pop(0)
             try:
                 examine(exchange.intake.replica.diff(), load.update)
             except (Malformed, UpdateRefused):
@@ -102,7 +102,7 @@ class Target:
         self.log += [entry.payload for batch in batches for entry in batch.entries]
         if batches:
             exchange.intake.committed()
-            exchange.acknowledge()
+            exchange.offers.acknowledge()
         if self.session.outbox.closing is not None or len(self.session.held) > 8:
             exchange.leave(self.session)
             self.session = self.enter()

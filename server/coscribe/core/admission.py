@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Mapping
 
 from coscribe.core.examination import Examined
-from coscribe.core.exchange import AHEAD, Exchange, Load
+from coscribe.core.exchange import AHEAD, Exchange
 from coscribe.core.forks import check_same, repeated, stored_since
 from coscribe.core.intake import Accepted, Intake
+from coscribe.core.offers import Load
 from coscribe.core.replica import EngineFailed, Verdict
 from coscribe.core.update import Span, scan
 from coscribe.errors import InvalidInput, UpdateRefused
@@ -21,7 +22,7 @@ from coscribe.model import Role
 
 def foreign_to(load: Load, intake: Intake) -> Mapping[int, Span]:
     """Where it is not enough that a load's clocks are stored; over REST nobody is told that his words are saved."""
-    return intake.foreign if load.session is not None else {}
+    return intake.ownership.foreign if load.session is not None else {}
 
 
 class Admission:
@@ -45,8 +46,8 @@ class Admission:
             return
         if load.session is not None and not load.session.role.includes(Role.EDITOR):
             raise UpdateRefused("You can view this document but not change it.", limit="role")
-        intake.check_room(examined.growth)
-        intake.check_clients(load.author, examined.clients, is_live=load.is_live)
+        intake.bounds.check_room(examined.growth)
+        intake.bounds.check_clients(load.author, examined.clients, is_live=load.is_live)
         self._exchange.flush()
         intake.open()
 
@@ -77,8 +78,8 @@ class Admission:
         intake, load = self._exchange.intake, self._load
         intake.shut()
         if self.last is None and load.session is not None and not load.is_live:
-            self._exchange.recall.note_told(load.update)
+            self._exchange.offers.recall.note_told(load.update)
         if load.slot is not None and load.session is not None:
             load.slot.ticket = intake.tickets
             load.session.has_asked = False  # where it was an answer: the next gap is asked about again
-            self._exchange.settle(load.session)
+            self._exchange.offers.settle(load.session)

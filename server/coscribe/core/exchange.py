@@ -10,19 +10,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from coscribe.core.answers import Answers
 from coscribe.core.audience import Audience, Deliveries
 from coscribe.core.awareness import Awareness
 from coscribe.core.express import Express
 from coscribe.core.following import Commit
-from coscribe.core.intake import TURNED_AWAY, Accepted, Intake
+from coscribe.core.intake import Accepted, Intake
 from coscribe.core.line_ends import line_ends
+from coscribe.core.offers import Offers
 from coscribe.core.others import Told, follow
 from coscribe.core.pieces import MOST_AT_ONCE, MOST_THINGS
 from coscribe.core.protocol import PROTOCOL_VERSION, AwarenessEntry, Doubt, QueryAwareness, caret_of
-from coscribe.core.recall import Recall
 from coscribe.core.replica import Verdict
 from coscribe.core.session import (
     Asked,
@@ -32,31 +31,17 @@ from coscribe.core.session import (
     Present,
     Refused,
     Session,
-    Slot,
 )
-from coscribe.core.shelf import needed
 from coscribe.core.splices import Splice
 from coscribe.core.update import TooManyThings, scan
 from coscribe.errors import InvalidInput, Malformed, PreconditionFailed, UpdateRefused
-from coscribe.model import SERVER, Principal, Role
+from coscribe.model import SERVER, Principal
 
 # How the log names the session of a write that came over REST.
 REST_SESSION = "rest"
 AHEAD = "The update builds on changes that this document does not have."
 
 Plan = Callable[[str], Sequence[Splice]]
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """An update that is to be examined elsewhere; `session` and `slot` are None for one that came over REST."""
-
-    update: bytes
-    author: Principal
-    session_id: str
-    is_live: bool
-    session: Session | None = None
-    slot: Slot | None = None
 
 
 class Exchange:
@@ -73,18 +58,12 @@ class Exchange:
         self.presence_told: Callable[[], None] = lambda: None
         # Called when somebody reads another text than he was told, though he has all that there is.
         self.doubted: Callable[[], None] = lambda: None
-        self._owed: dict[str, Session] = {}
-        self._holding: dict[str, Session] = {}
-        self._is_releasing = False
         # Whether something was applied that others' updates may have waited for.
         self._has_news = False
         # Whether a CR was applied that is still to be made LF.
         self._has_cr = False
-        # Whether an update was refused since more waits for the disk than the room may keep.
-        self._turned_away = False
         self.answers = Answers(intake, self.awareness)
-        self.loads: list[Load] = []  # an empty deque takes 760 bytes of each room
-        self.recall = Recall(intake, self.flush)
+        self.offers = Offers(intake, self.answers, self.flush, self.deliver)
         self.express = Express(intake)
 
     def join(self, session: Session) -> None:
@@ -103,8 +82,8 @@ class Exchange:
     def leave(self, session: Session) -> None:
         """End a conversation; what it had accepted stays accepted."""
         self.audience.echoing -= session.id in self.sessions and session.echoes is not None
-        for table in (self.sessions, self._owed, self._holding):
-            table.pop(session.id, None)
+        self.sessions.pop(session.id, None)
+        self.offers.forget(session.id)
         self.awareness.leave(session.id)
         self.express.forget(session.id)
 
@@ -122,23 +101,21 @@ class Exchange:
     def took(self, session: Session) -> None:
         """Note that the express way has taken something in for a session."""
         if session.is_owed:
-            self._owed[session.id] = session
+            self.offers.owed[session.id] = session
 
     def _receive(self, session: Session, frame: bytes) -> None:
         match session.receive(frame):
             case Offered() as offer:
-                self._owed[session.id] = session
                 self.express.interrupt(session.id)
-                self._offer(session, offer)
+                self.offers.take(session, offer)
             case Present(entries):
                 self._present(session, entries)
             case Heavy() as heavy:
-                self._owed[session.id] = session
-                self._weigh(session, heavy)
+                self.offers.weigh(session, heavy)
             case (Asked() | QueryAwareness() | Doubt()) as question:
                 self._answer(session, question)
             case Refused(slot, reason, limit):
-                self.refuse(session, slot, UpdateRefused(reason, limit=limit))
+                self.offers.refuse(session, slot, UpdateRefused(reason, limit=limit))
             case Greeted(version, generation):
                 self._greet(session, version, generation)
 
@@ -169,110 +146,8 @@ class Exchange:
 
     def _present(self, session: Session, entries: tuple[AwarenessEntry, ...]) -> None:
         mine = session.principal.id
-        owned = tuple([entry for entry in entries if self.intake.owner(entry.client) in (None, mine)])
+        owned = tuple([entry for entry in entries if self.intake.ownership.of(entry.client) in (None, mine)])
         self.awareness.receive(session.id, session.principal, owned)
-
-    def _offer(self, session: Session, offer: Offered) -> None:
-        try:
-            self._consider(session, offer)
-        except UpdateRefused as refusal:
-            self.refuse(session, offer.slot, refusal)
-        except TooManyThings:
-            self._weigh(session, offer)
-        if offer.is_step2:
-            # An answer that waits itself would be asked for again and again.
-            session.has_asked = offer.slot.ticket is None
-
-    def refuse(self, session: Session, slot: Slot, refusal: UpdateRefused) -> None:
-        """Settle a frame as refused; whoever forked takes another client id and begins anew (rule D10)."""
-        session.refused(refusal.limit)
-        self._turned_away |= refusal.limit == TURNED_AWAY
-        if refusal.limit == "fork" or (refusal.limit == "client_id" and session.is_ours):
-            session.fork(slot, str(refusal))
-        else:
-            session.refuse(slot, str(refusal), refusal.limit)
-        self.settle(session)
-
-    def _consider(self, session: Session, offer: Offered) -> None:
-        found, intake = offer.scan, self.intake
-        verdict = intake.replica.judge(found)
-        if verdict is Verdict.NEW and intake.is_heavy(found):
-            self._weigh(session, offer)
-            return
-        if verdict is not Verdict.GAP and not self.recall.compare(session, offer):
-            return
-        if verdict is Verdict.KNOWN or (verdict is Verdict.NEW and self._is_repetition(session, offer)):
-            offer.slot.ticket = intake.tickets
-            self.settle(session)
-        elif not session.role.includes(Role.EDITOR):
-            raise UpdateRefused("You can view this document but not change it.", limit="role")
-        elif verdict is Verdict.GAP:
-            self._hold(session, offer)
-        else:
-            item = Accepted(offer.update, found, session.principal, session.id, not offer.is_step2)
-            intake.check(item)
-            self._admit(session, offer, item)
-
-    def _is_repetition(self, session: Session, offer: Offered) -> bool:
-        return offer.is_step2 and self.recall.is_repetition(session, offer.scan)
-
-    def _weigh(self, session: Session, offer: Offered | Heavy) -> None:
-        """Leave an update to an examination; only a step 2 of a reader's may turn out to be nothing new."""
-        if offer.is_step2 and self.recall.is_told(offer.update):
-            offer.slot.ticket = self.intake.tickets
-            self.settle(session)
-            return
-        try:
-            self.intake.check_size(offer.update)
-            _require_editor(session, is_step2=offer.is_step2)
-        except UpdateRefused as refusal:
-            self.refuse(session, offer.slot, refusal)
-            return
-        self.flush()
-        load = Load(offer.update, session.principal, session.id, not offer.is_step2, session, offer.slot)
-        self.loads.append(load)
-
-    def _admit(self, session: Session, offer: Offered, item: Accepted) -> None:
-        if item.is_live or self.intake.news(item.scan):
-            offer.slot.ticket = self.intake.accept(item)
-            return
-        # A step 2 of deletions only: it names every deletion its sender knows, and mostly we know them all.
-        self.flush()
-        if self.intake.apply_if_new(item):
-            self.deliver(item)
-        offer.slot.ticket = self.intake.tickets
-        self.settle(session)
-
-    def settle(self, session: Session) -> None:
-        """Ack what of a session's frames is settled."""
-        session.settle(self.intake.durable, self.intake.following.head)
-        if not session.is_owed:
-            self._owed.pop(session.id, None)
-
-    def _hold(self, session: Session, offer: Offered) -> None:
-        """Keep an update that came before its predecessor, and ask once for all that is missing (rule D4)."""
-        if not session.hold(offer, needed(offer.scan, self.intake.replica.clocks)):
-            session.outbox.close(1013, "Too much was sent ahead of a missing change.")
-            return
-        self._holding[session.id] = session
-        if not session.has_asked:
-            session.has_asked = True
-            session.outbox.push(self.answers.step1())
-
-    def _release_held(self) -> None:
-        """Offer again what waited, as long as something has come that it waits for."""
-        if self._is_releasing:
-            return  # a flush on the way: the round that it is in goes on with what came by it
-        self._is_releasing = True
-        try:
-            while due := [held for held in self._holding.values() if held.may_release(self.intake.replica.clocks)]:
-                for session in due:
-                    del self._holding[session.id]
-                    for offer in session.release():
-                        if session.outbox.closing is None:
-                            self._offer(session, offer)
-        finally:
-            self._is_releasing = False
 
     @property
     def is_dirty(self) -> bool:
@@ -299,7 +174,7 @@ class Exchange:
                     pass
                 self._has_cr = False
             self._has_news = False
-            self._release_held()
+            self.offers.release_held()
             self.intake.release()
             within_s -= time.thread_time() - began
             if within_s < 0:
@@ -372,7 +247,7 @@ class Exchange:
         Raises Malformed, UpdateRefused, InvalidInput, and TooManyThings when it is to be examined elsewhere.
         """
         self.flush()
-        self.intake.check_size(update)
+        self.intake.bounds.check_size(update)
         if len(update) > MOST_AT_ONCE:
             raise TooManyThings("This is too long for one turn.")
         found = scan(update, most=MOST_THINGS)
@@ -380,7 +255,7 @@ class Exchange:
         verdict = self.intake.replica.judge(found)
         if verdict is Verdict.GAP:
             raise InvalidInput(AHEAD, field="update")
-        self.recall.compare_sent(found, update)
+        self.offers.recall.compare_sent(found, update)
         if verdict is Verdict.KNOWN:
             return None
         if self.intake.is_heavy(found):
@@ -405,11 +280,6 @@ class Exchange:
             self.audience.deliver_together(new)
         return commits
 
-    def acknowledge(self) -> None:
-        """Tell every author what became durable."""
-        for session in list(self._owed.values()):
-            self.settle(session)
-
     def drained(self, session: Session) -> None:
         """Give a stale session, whose line is free again, one diff of all it missed (rule D7)."""
         self.flush()
@@ -428,17 +298,12 @@ class Exchange:
 
         False while there is something left to ask for.
         """
-        if self._turned_away and not self.intake.is_full:
-            self._turned_away = False
+        if self.offers.turned_away and not self.intake.reserve.is_full:
+            self.offers.turned_away = False
             self.ask_all()
-        return not self._turned_away
+        return not self.offers.turned_away
 
     def tell_digest(self) -> None:
         """Tell our own clients what a replica with our state vector must read as."""
         self.flush()
         self.audience.push(self.answers.digest(), ours_only=True)
-
-
-def _require_editor(session: Session, *, is_step2: bool) -> None:
-    if not is_step2 and not session.role.includes(Role.EDITOR):
-        raise UpdateRefused("You can view this document but not change it.", limit="role")

@@ -109,7 +109,7 @@ class Express:
         if not frame.startswith(_INSERT, 3):
             return None
         client, pos = read_uint(frame, 5)
-        if self._intake.owner(client) != session.principal.id:
+        if self._intake.ownership.of(client) != session.principal.id:
             return None
         hand = self._hands[session.id] = Hand(client, frame[5:pos])
         return hand
@@ -141,7 +141,7 @@ class Express:
     def _admit(self, session: Session, frame: bytes, found: Scan, fragments: int) -> bool:
         """Admit an update; False, and nothing has happened, where there is no room for it."""
         intake = self._intake
-        if not intake.has_room(found[3]):
+        if not intake.bounds.has_room(found[3]):
             return False
         item = _new(Accepted, (frame[3:], found, session.principal, session.id, True))
         sealed = intake.sealed
@@ -156,7 +156,7 @@ class Express:
         """
         intake = self._intake
         sealed = intake.sealed
-        if hand.ticket <= sealed or not intake.has_room(1):
+        if hand.ticket <= sealed or not intake.bounds.has_room(1):
             return False
         run = intake.waiting(hand.ticket)
         update, [(client, start, end)] = run[0], run[1][0]

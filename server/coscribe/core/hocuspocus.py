@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from coscribe.core.intake import TURNED_AWAY
+from coscribe.core.bounds import TURNED_AWAY
 from coscribe.core.lib0 import read_bytes, read_string, read_uint, write_bytes, write_string, write_uint
 from coscribe.core.session import Asked, Effect, Heavy, Offered, Session, Slot
 from coscribe.core.update import Scan, scan_state_vector

@@ -7,44 +7,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from coscribe.core.bounds import Bounds, Limits
 from coscribe.core.committed import CommittedText
 from coscribe.core.following import Commit, Following
+from coscribe.core.ownership import Ownership
 from coscribe.core.pairs import check_cuts
 from coscribe.core.pieces import is_causal, turn
 from coscribe.core.replica import Delta, EngineFailed, Replica
+from coscribe.core.reserve import ENTRY_OVERHEAD, Reserve
 from coscribe.core.shelf import Shelf
 from coscribe.core.splices import Splice
 from coscribe.core.strain import Strain
-from coscribe.core.tally import Tally
 from coscribe.core.units import utf8_length
 from coscribe.core.unsaved import Batch, Unsaved
-from coscribe.core.update import Scan, Span, scan
+from coscribe.core.update import Scan, scan
 from coscribe.errors import UpdateRefused
 from coscribe.model import SERVER, Entry, NewEntry, Principal
 
-# What an accepted keystroke takes until it is durable, beside its bytes (measured: 979 bytes for 12).
-ENTRY_OVERHEAD = 900
-# The limit of an update that is turned away for now, and asked for again once there is room.
-TURNED_AWAY = "max_unsaved_bytes"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a room bears, in bytes; config.Settings has the words. `unsaved` is what all rooms together hold unsaved."""
-
-    document_bytes: int
-    unsaved_bytes: int
-    update_bytes: int | None = None
-    unsaved: Tally | None = None
-
-
-# Every transaction of the engine copies the clocks of all clients: 5 ms for so many.
-_MOST_CLIENTS = 50_000
 # Structs of a document: one more takes up to 50 ms to find its place among so many, if somebody means harm. People's
 # texts have some thousands, since a run of typing is one.
 MOST_FRAGMENTS = 250_000
@@ -85,35 +68,16 @@ class Intake:
         self._followed = 0
         # Letters that went into an update which has a ticket already; so many of them are weighed.
         self._extended = self._weighed = 0
-        self.unsaved_bytes = 0
-        self._held_bytes = 0
+        self.reserve = Reserve(limits.unsaved_bytes, limits.unsaved)
         self.fragments = replica.loaded_bytes // _BYTES_A_FRAGMENT
-        self._owners = owners
-        self._new_owners: list[tuple[int, str]] = []
-        self._own(replica.client_id, SERVER.id)
-        self._limits = limits
+        self.ownership = Ownership(owners, replica)
+        self.ownership.bind(replica.client_id, SERVER.id)
+        self.bounds = Bounds(limits, replica, self.reserve, self.ownership)
         self.strain = Strain()
         self.now = now
-        # Clocks that came, since the room was opened, from others than those whom their client ids belong to.
-        self.foreign: dict[int, Span] = {}
         self._accepted: list[Accepted] = []
         self._shelf = Shelf[Accepted]()
         self._unsaved = Unsaved()
-
-    def owner(self, client: int) -> str | None:
-        """The principal that a CRDT client id is bound to (rule D10)."""
-        return self._owners.get(client)
-
-    def learn_owners(self, owners: Mapping[int, str]) -> None:
-        """Take in to whom the log has bound client ids. Raises EngineFailed where it was somebody else here."""
-        for client, principal_id in owners.items():
-            if self._owners.setdefault(client, principal_id) != principal_id:
-                raise EngineFailed("a client id was bound to somebody else before")
-
-    def _own(self, client: int, principal_id: str) -> None:
-        if client not in self._owners:
-            self._owners[client] = principal_id
-            self._new_owners.append((client, principal_id))
 
     def is_heavy(self, found: Scan) -> bool:
         """Whether one turn of the loop is too short for an update, as far as its size tells (the examiner knows)."""
@@ -125,62 +89,12 @@ class Intake:
 
     def check(self, item: Accepted) -> None:
         """What an update must satisfy beyond its form. Raises UpdateRefused."""
-        self.check_room(item.scan.inserted_bytes)
+        self.bounds.check_room(item.scan.inserted_bytes)
         clocks = self.replica.clocks
         if not is_causal(item.update, item.scan, clocks):
             raise UpdateRefused("These changes wait for each other.", limit="order")
         check_cuts(item.update, item.scan, self.replica.pairs, clocks)
-        self.check_clients(item.author, self.news(item.scan), is_live=item.is_live)
-
-    def news(self, found: Scan) -> list[int]:
-        """The clients of whom an update has structs that are not here."""
-        clocks = self.replica.clocks
-        return [client for client, _, end in found.structs if end > clocks.get(client, 0)]
-
-    def check_clients(self, author: Principal, clients: Collection[int], *, is_live: bool) -> None:
-        """Whether the author may bring structs of these clients. Raises UpdateRefused."""
-        clocks = self.replica.clocks
-        if len(clocks) + sum(client not in clocks for client in clients) > _MOST_CLIENTS:
-            raise UpdateRefused("Too many different copies have written in this document.", limit="clients")
-        if is_live and any(self._owners.get(client, author.id) != author.id for client in clients):
-            raise UpdateRefused("These changes carry somebody else's client id.", limit="client_id")
-
-    def check_size(self, update: bytes) -> None:
-        """Whether an update may be as large as it is. Raises UpdateRefused."""
-        most = self._limits.update_bytes
-        if most is not None and len(update) > most:
-            raise UpdateRefused(f"A single change may have at most {most} bytes.", limit="max_update_bytes")
-
-    def check_room(self, more_bytes: int) -> None:
-        """Whether there is room for more text, and for more that is not saved yet. Raises UpdateRefused."""
-        if self.is_full:
-            raise UpdateRefused("The server cannot save at the moment.", limit=TURNED_AWAY)
-        if more_bytes and not self.has_room(more_bytes):
-            raise UpdateRefused("The document is as large as it may get.", limit="max_document_bytes")
-
-    def has_room(self, more_bytes: int) -> bool:
-        """Whether `check_room` lets so many bytes pass; every keystroke asks."""
-        limits = self._limits
-        if self._held_bytes > limits.unsaved_bytes or (limits.unsaved is not None and limits.unsaved.is_full):
-            return False
-        return self.replica.fits(limits.document_bytes - more_bytes)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more waits for the disk than the room, or all of them together, may keep (rule D8)."""
-        together = self._limits.unsaved
-        return self._held_bytes > self._limits.unsaved_bytes or (together is not None and together.is_full)
-
-    def _hold(self, updates: Sequence[bytes], sign: int = 1) -> None:
-        """Count updates that wait for the disk; with -1 those that wait no longer."""
-        payload_bytes = sign * sum(map(len, updates))
-        self._hold_bytes(payload_bytes, payload_bytes + sign * len(updates) * ENTRY_OVERHEAD)
-
-    def _hold_bytes(self, payload_bytes: int, memory_bytes: int) -> None:
-        self.unsaved_bytes += payload_bytes
-        self._held_bytes += memory_bytes
-        if self._limits.unsaved is not None:
-            self._limits.unsaved.bytes += memory_bytes
+        self.bounds.check_clients(item.author, self.replica.news(item.scan), is_live=item.is_live)
 
     def accept(self, item: Accepted) -> int:
         """Admit a checked update; gives its ticket. `apply` must follow before anybody is answered."""
@@ -200,7 +114,7 @@ class Intake:
 
     def admit_stored(self, entry: Entry, found: Scan, author: Principal) -> Accepted:
         """Admit an entry that another server has stored; it is to be applied at once."""
-        self.note_foreign(entry.principal_id, found)
+        self.ownership.note_foreign(entry.principal_id, found)
         self.replica.pairs.note(found)
         self.replica.admit(found)
         self.fragments += found.things
@@ -216,29 +130,21 @@ class Intake:
         self.replica.admit(item.scan)
         self._accepted[ticket - self.sealed - 1] = item
         self._extended += 1
-        self._hold_bytes(1, 1)
+        self.reserve.hold_bytes(1, 1)
 
     def _claim(self, item: Accepted) -> None:
         """Bind the client ids of what its author made just now (rule D10)."""
         if item.is_live:
-            for client in self.news(item.scan):
-                self._own(client, item.author.id)
+            for client in self.replica.news(item.scan):
+                self.ownership.bind(client, item.author.id)
         else:
-            self.note_foreign(item.author.id, item.scan)
-
-    def note_foreign(self, author_id: str, found: Scan) -> None:
-        """Note where somebody brings what is not his; `admit` follows."""
-        for span in found.structs:
-            start = max(span.start, self.replica.clocks.get(span.client, 0))
-            if start < span.end and self._owners.get(span.client) != author_id:
-                known = self.foreign.get(span.client, Span(span.client, start, span.end))
-                self.foreign[span.client] = Span(span.client, min(known.start, start), max(known.end, span.end))
+            self.ownership.note_foreign(item.author.id, item.scan)
 
     def _count(self, item: Accepted, fragments: int) -> None:
         self.fragments += fragments
         self.tickets += 1
         size = len(item.update)
-        self._hold_bytes(size, size + ENTRY_OVERHEAD)
+        self.reserve.hold_bytes(size, size + ENTRY_OVERHEAD)
 
     def shelve(self, items: Iterable[Accepted]) -> None:
         """Keep stored updates that wait for entries which damage took."""
@@ -278,7 +184,7 @@ class Intake:
             try:
                 delta = self.replica.apply(updates)
             except EngineFailed:
-                self._hold(updates, -1)  # nobody will store them: their authors bring them to the next room
+                self.reserve.hold(updates, -1)  # nobody will store them: their authors bring them to the next room
                 raise
             self._weigh(len(updates), time.thread_time() - began)
             self._queue(accepted, delta)
@@ -303,7 +209,7 @@ class Intake:
         """Apply an update that may hold nothing new, which only the engine can tell."""
         self._require_applied()
         delta = self.replica.apply_if_new(item.update)
-        if delta is None and not self.news(item.scan):
+        if delta is None and not self.replica.news(item.scan):
             return False
         self._claim(item)
         self.replica.pairs.note(item.scan)
@@ -316,7 +222,7 @@ class Intake:
         """Whether there is room for what `write` would do. Raises UpdateRefused."""
         text = self.replica.text
         gone = sum(utf8_length(text[splice.at : splice.end]) for splice in splices)
-        self.check_room(max(0, sum(utf8_length(splice.insert) for splice in splices) - gone))
+        self.bounds.check_room(max(0, sum(utf8_length(splice.insert) for splice in splices) - gone))
 
     def write(self, author: Principal, splices: Sequence[Splice], session_id: str) -> Accepted:
         """Change the text in the author's name by the room's own replica. Raises EngineFailed."""
@@ -337,8 +243,7 @@ class Intake:
         now = self.now()
         entries = tuple([_new(NewEntry, (item.author.id, item.session_id, now, item.update)) for item in accepted])
         authors = tuple({item.author.id: item.author for item in accepted}.values())
-        self._unsaved.put(Batch(entries, authors, tuple(self._new_owners), delta, self.sealed))
-        self._new_owners.clear()
+        self._unsaved.put(Batch(entries, authors, self.ownership.take_new(), delta, self.sealed))
 
     @property
     def seq(self) -> int:
@@ -381,16 +286,16 @@ class Intake:
     def withdraw(self) -> None:
         """Drop what was applied since `open`: the engine that applied it is not to be used again."""
         for batch in self._unsaved.withdraw():
-            self._hold([entry.payload for entry in batch.entries], -1)
+            self.reserve.hold([entry.payload for entry in batch.entries], -1)
 
     def close(self) -> None:
         """Drop what is accepted and not applied: the room is over, and nobody will apply it."""
         accepted, self._accepted = self._accepted, []
-        self._hold([item.update for item in accepted], -1)
+        self.reserve.hold([item.update for item in accepted], -1)
 
     def abandon(self) -> None:
         """Drop what is not durable: its document is gone."""
-        self._hold_bytes(-self.unsaved_bytes, -self._held_bytes)
+        self.reserve.clear()
         self._accepted.clear()
         self._unsaved.clear()
 
@@ -409,5 +314,5 @@ class Intake:
         """
         batches = self._unsaved.stored()
         for batch in batches:
-            self._hold([entry.payload for entry in batch.entries], -1)
+            self.reserve.hold([entry.payload for entry in batch.entries], -1)
         return self.following.own(batches)

@@ -25,7 +25,10 @@ class Told(NamedTuple):
 def strangers(told: Sequence[Told], intake: Intake) -> set[int]:
     """The client ids that belong to somebody else than who brought them, as far as is known here."""
     return {
-        span.client for one in told for span in one.scan.structs if intake.owner(span.client) != one.entry.principal_id
+        span.client
+        for one in told
+        for span in one.scan.structs
+        if intake.ownership.of(span.client) != one.entry.principal_id
     }
 
 

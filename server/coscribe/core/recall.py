@@ -40,7 +40,7 @@ class Recall:
         stored = stored_since(self._intake.replica, first)
         if not self._spend(session, len(stored)):
             return False
-        check_same(offer.update, first, stored, foreign=self._intake.foreign, most=_MOST_STORED)
+        check_same(offer.update, first, stored, foreign=self._intake.ownership.foreign, most=_MOST_STORED)
         return True
 
     def note_told(self, update: bytes) -> None:
@@ -66,8 +66,8 @@ class Recall:
         It is looked at where it would be refused: of a reader, and of anybody while the room is full. Raises
         TooManyThings where there is too much to read.
         """
-        may_change = session.role.includes(Role.EDITOR) and not self._intake.is_full
-        if may_change or self._intake.news(found):
+        may_change = session.role.includes(Role.EDITOR) and not self._intake.reserve.is_full
+        if may_change or self._intake.replica.news(found):
             return False
         self._flush()
         stored = stored_since(self._intake.replica, {})

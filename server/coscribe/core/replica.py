@@ -111,6 +111,11 @@ class Replica:
                 return False
         return all(end <= max(clocks.get(client, 0), ends.get(client, 0)) for client, _, end in scan.deletes)
 
+    def news(self, scan: Scan) -> list[int]:
+        """The clients of whom an update has structs that are not here."""
+        clocks = self.clocks
+        return [client for client, _, end in scan.structs if end > clocks.get(client, 0)]
+
     def admit(self, scan: Scan) -> None:
         """Advance the clocks by an update that was judged NEW; `apply` must follow."""
         clocks = self.clocks

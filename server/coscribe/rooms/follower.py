@@ -163,7 +163,7 @@ class Follower:
         told = self._scanned(behind)
         if clients := strangers(told, self._exchange.intake):
             owners = await self._log.client_ids(self._place.document_id, self._place.generation)
-            self._exchange.intake.learn_owners({client: owners[client] for client in clients & owners.keys()})
+            self._exchange.intake.ownership.learn({client: owners[client] for client in clients & owners.keys()})
         if self._host.is_open():
             self._host.followed(self._exchange.follow(told))
         return True

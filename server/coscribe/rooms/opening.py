@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from coscribe.core.bounds import Limits
 from coscribe.core.exchange import Exchange
-from coscribe.core.intake import Accepted, Intake, Limits
+from coscribe.core.intake import Accepted, Intake
 from coscribe.core.update import scan
 from coscribe.errors import Unavailable
 from coscribe.model import Document, Place, new_id

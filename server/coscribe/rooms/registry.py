@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from coscribe.core.audience import Deliveries
-from coscribe.core.intake import Limits
+from coscribe.core.bounds import Limits
 from coscribe.errors import CoscribeError, Unavailable, cause_of
 from coscribe.model import Document, Entry, Place
 from coscribe.rooms.compaction import Compactor, Tail, Upkeep

@@ -378,7 +378,7 @@ class Room:
 
     def _followed(self, commits: Sequence[Commit]) -> None:
         """The log is known further than before."""
-        self._exchange.acknowledge()
+        self._exchange.offers.acknowledge()
         for commit in commits:
             self.feed.publish_text(TextChange(commit.before, commit.seq, commit.author, commit.ops))
         self._quiet.watch()
@@ -389,7 +389,7 @@ class Room:
         """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
         if self._life.turn(Phase.DEGRADED):
             self._exchange.audience.notify("degraded", _NOT_SAVED, detail=reason)
-        if self._exchange.intake.is_full:
+        if self._exchange.intake.reserve.is_full:
             self._exchange.audience.notify("read-only", "Too much is waiting to be saved.")
 
     def _recovered(self) -> None:

@@ -149,11 +149,11 @@ class Saving:
 
     def _follow(self, activities: tuple[Activity, ...]) -> None:
         intake = self._intake
-        unsaved, waited_s = intake.unsaved_bytes, self._waited_s()
+        unsaved, waited_s = intake.reserve.payload_bytes, self._waited_s()
         self._is_late = False
         first, batches = intake.following.head + 1, intake.take()
         commits = intake.committed()
-        payload_bytes = unsaved - intake.unsaved_bytes
+        payload_bytes = unsaved - intake.reserve.payload_bytes
         self._listener.saved(Saved(first, batches, commits, activities, payload_bytes, waited_s))
         self.wake()
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from coscribe.core.admission import Admission, foreign_to
 from coscribe.core.examination import Examined, Plan
-from coscribe.core.exchange import Exchange, Load
+from coscribe.core.exchange import Exchange
 from coscribe.core.intake import Accepted
+from coscribe.core.offers import Load
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.errors import InvalidInput, Malformed, Unavailable, UpdateRefused
 from coscribe.rooms.history import new_client_id
@@ -47,9 +48,9 @@ class Weighing:
     def start(self) -> None:
         """Begin with what sessions have brought."""
         if not self._host.is_open():
-            self._exchange.loads.clear()
-        while self._exchange.loads:
-            load = self._exchange.loads.pop(0)
+            self._exchange.offers.loads.clear()
+        while self._exchange.offers.loads:
+            load = self._exchange.offers.loads.pop(0)
             task = asyncio.create_task(self._bring_of_session(load), name=f"weigh for {load.session_id}")
             self._tasks[task] = load.session_id
             task.add_done_callback(self._tasks.pop)
@@ -144,7 +145,7 @@ class Weighing:
         try:
             await self.bring(load)
         except UpdateRefused as refusal:
-            self._exchange.refuse(session, slot, refusal)
+            self._exchange.offers.refuse(session, slot, refusal)
         except Malformed as error:
             session.break_off(error)
         except InvalidInput:
@@ -154,7 +155,7 @@ class Weighing:
             session.outbox.close(1013, str(error))
         except EngineFailed as failure:
             if isinstance(failure.__cause__, UpdateRefused):
-                self._exchange.refuse(session, slot, failure.__cause__)
+                self._exchange.offers.refuse(session, slot, failure.__cause__)
             else:
                 session.outbox.close(4400, "This change could not be applied.")
             self._host.failed()

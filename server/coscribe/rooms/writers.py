@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coscribe.core.exchange import REST_SESSION, Exchange, Load, Plan
+from coscribe.core.exchange import REST_SESSION, Exchange, Plan
 from coscribe.core.intake import Accepted
+from coscribe.core.offers import Load
 from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.update import EMPTY_UPDATE, TooManyThings
 from coscribe.errors import Unavailable
