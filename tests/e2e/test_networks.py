@@ -97,6 +97,8 @@ async def never_said(person: Visitor, words: str) -> None:
         (Mode.NO_UPGRADES, "stream"),
         (Mode.SWALLOWING, "stream"),
         (Mode.BUFFERING, "poll"),
+        (Mode.NO_STREAMS, "poll"),
+        (Mode.CUT_STREAMS, "poll"),
     ],
     ids=lambda value: value.name.lower() if isinstance(value, Mode) else value,
 )

@@ -15,6 +15,7 @@ from types import TracebackType
 _READ_BYTES = 2**16
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RESUMED = re.compile(rb"\r\nlast-event-id: *([^\r]+)", re.IGNORECASE)
+_STREAM = re.compile(rb"^GET /sse/")
 _UPGRADE = re.compile(rb"\r\nupgrade: *websocket", re.IGNORECASE)
 _CONNECTION = re.compile(rb"\r\n(?:connection|keep-alive):[^\r]*", re.IGNORECASE)
 _REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -30,8 +31,15 @@ class Mode(Enum):
     SWALLOWING = auto()
     # No upgrades, and an answer is handed on when it has ended.
     BUFFERING = auto()
+    # No upgrades, and no event streams either: refused with 403, or cut.
+    NO_STREAMS = auto()
+    CUT_STREAMS = auto()
     # What was open is cut; what comes after gets through.
     CUTTING = auto()
+
+
+_WITHOUT_STREAMS = (Mode.NO_STREAMS, Mode.CUT_STREAMS)
+_WITHOUT_UPGRADES = (Mode.NO_UPGRADES, Mode.BUFFERING, *_WITHOUT_STREAMS)
 
 
 class StrictProxy:
@@ -74,9 +82,9 @@ class StrictProxy:
     def turn(self, mode: Mode) -> None:
         """Do something else from now on; what does not exist there is cut."""
         self.mode = mode
-        if mode in (Mode.NO_UPGRADES, Mode.BUFFERING):
+        if mode in _WITHOUT_UPGRADES:
             _abort(self._sockets)
-        if mode in (Mode.BUFFERING, Mode.CUTTING):
+        if mode in (Mode.BUFFERING, Mode.CUTTING, *_WITHOUT_STREAMS):
             self.cut()
 
     def cut(self) -> None:
@@ -113,9 +121,13 @@ class StrictProxy:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         is_upgrade = _UPGRADE.search(head) is not None
-        if is_upgrade and self.mode in (Mode.NO_UPGRADES, Mode.BUFFERING):
-            writer.write(_REFUSED)
-            await writer.drain()
+        is_refused = (is_upgrade and self.mode in _WITHOUT_UPGRADES) or (
+            _STREAM.search(head) is not None and self.mode in _WITHOUT_STREAMS
+        )
+        if is_refused:
+            if is_upgrade or self.mode is Mode.NO_STREAMS:
+                writer.write(_REFUSED)
+                await writer.drain()
             return
         if not is_upgrade:
             head = _CONNECTION.sub(b"", head)[:-2] + b"Connection: close\r\n\r\n"

@@ -82,18 +82,54 @@ describe('one window', () => {
   })
 
   test('a stream that ends at once, though not without a word, is not asked for at once again', async () => {
+    const speaks = (stream: Asked): void => {
+      stream.stream()
+      stream.say(': hi\n\n')
+      setTimeout(() => stream.end(), 5)
+    }
     far.answers = request => {
-      if (request.what === 'poll') request.brings(0)
-      else {
-        request.stream()
-        request.say(': hi\n\n')
-        setTimeout(() => request.end(), 5)
-      }
+      if (request.what === 'sse') speaks(request)
+      else if (waitOf(request) === '15') return false
+      else if (request.sessions[0] === 'S1.0') request.brings(0)
+      else request.brings()
       return true
     }
-    open('S1')
+    const { listener } = open('S1')
     await later(30)
     expect(far.all.length).toBeLessThan(30)
+    expect(listener.kind).toBe('poll')
+  })
+
+  test('streams that are cut, where polls get through, are given up for a minute', async () => {
+    far.answers = request => {
+      if (request.what === 'sse') request.fail()
+      else if (waitOf(request) === '15') return false
+      else request.brings()
+      return true
+    }
+    const { heard, listener } = open('S1')
+    await later(5)
+    expect([listener.kind, asked().what, waitOf(asked())]).toEqual(['poll', 'poll', '15'])
+    expect(far.all.filter(({ what }) => what === 'sse').length).toBe(2)
+    expect(heard).toEqual([])
+  })
+
+  test('a server that is away, and cuts all, is not taken for one whose streams are cut', async () => {
+    far.answers = request => {
+      if (far.all.length > 2) request.fail()
+      else request.brings(far.all.length)
+      return true
+    }
+    const { listener } = open('S1')
+    await later(8)
+    far.answers = () => false
+    await later(5)
+    if (asked().what === 'poll') asked().brings()
+    await later(5)
+    asked().stream()
+    asked().frame(3)
+    await later()
+    expect(listener.kind).toBe('stream')
   })
 
   test('polls that are answered at once, with nothing, are asked for ever less often', async () => {

@@ -11,6 +11,8 @@ const STREAM_WITHIN_MS = 2_500
 /** How long after that a stream is tried again, each time twice as long. */
 const STREAM_AGAIN_MS = 60_000
 const LONGEST_STREAM_AGAIN_MS = 960_000
+/** So many that are over at once are cut on the way. */
+const BROKEN_STREAMS = 2
 /** A session begins with so many polls: its first text is here before it is known whether streams get through. */
 const FIRST_POLLS = 2
 const FIRST_WAIT_S = 2
@@ -60,8 +62,12 @@ export class Ear {
   #anew: ReturnType<typeof setTimeout> | undefined
   readonly #seat: Seat
   #hasSeat = false
+  #isStreaming = false
+  #streamBegan = 0
   /** No frame came by this stream yet. */
   #isDoubted = true
+  /** Streams that were over at once, one after the other, while polls got through. */
+  #brokenStreams = 0
   /** When something expected did not come. */
   #silentAt = 0
   /** Ends a pause between two polls. */
@@ -218,15 +224,22 @@ export class Ear {
     if (this.#kind === 'poll' && Date.now() > this.#streamAt) this.#kind = 'stream'
     const query = parts.map(({ session, position }) => `session=${session}.${position}`).join('&')
     const path = `${encodeURIComponent(this.id)}?${query}`
-    if (!this.#polls) {
+    this.#isStreaming = !this.#polls
+    if (this.#isStreaming) {
       this.#isDoubted = true
+      this.#streamBegan = Date.now()
       this.expect()
       await stream(`${this.base}/sse/${path}`, heard, signal)
+      this.#streamOver()
       return false
     }
     const waitS = this.#waits()
     await this.#poll(`${this.base}/poll/${path}&wait=${waitS}`, heard, signal)
     this.#firstPolls = Math.max(0, this.#firstPolls - 1)
+    if (this.#brokenStreams >= BROKEN_STREAMS) {
+      this.#keptBack()
+      this.#alive()
+    }
     return waitS === 0
   }
 
@@ -270,10 +283,21 @@ export class Ear {
     this.#hush()
     if (error instanceof Gone) this.#lose(GONE, 'The session has ended')
     // A filter that knows no streams may know answers.
-    else if (error instanceof Blocked && !this.#polls) {
+    else if (error instanceof Blocked && this.#isStreaming) {
       this.#keptBack()
       this.#round?.abort()
-    } else this.#firstPolls = 0
+    } else if (this.#isStreaming) this.#streamOver()
+    else {
+      this.#firstPolls = 0
+      this.#brokenStreams = 0
+    }
+  }
+
+  /** Where it told nothing a poll tells whether the server is away, or only streams are. */
+  #streamOver(): void {
+    const isBroken = this.#isDoubted && Date.now() - this.#streamBegan < STREAM_WITHIN_MS
+    this.#brokenStreams = isBroken ? this.#brokenStreams + 1 : 0
+    if (isBroken) this.#firstPolls = 1
   }
 
   /** What is expected does not come. A line that has died is made anew; a stream that says nothing, or stops twice, is kept back. */
@@ -287,6 +311,7 @@ export class Ear {
   /** Polls from now on. */
   #keptBack(): void {
     this.#kind = 'poll'
+    this.#brokenStreams = 0
     this.#streamAt = Date.now() + this.#streamAgainMs
     remember(POLLS, this.#streamAgainMs)
     this.#streamAgainMs = Math.min(LONGEST_STREAM_AGAIN_MS, this.#streamAgainMs * 2)
