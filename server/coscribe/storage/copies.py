@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import URL, delete, func, insert, inspect, select, update
+from sqlalchemy import URL, delete, func, insert, inspect, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coscribe.errors import CoscribeError
 from coscribe.storage.copying import sqlite_file
@@ -19,6 +20,8 @@ from coscribe.storage.verify import check_schema, orphan_findings
 # The lock of PostgreSQL that whoever copies to a database holds; SQLite's is that of the folder.
 COPYING = 0x636F707969
 _NOT_COPYING = select(func.pg_try_advisory_xact_lock_shared(COPYING))
+# SQLite has one writer at a time; in PostgreSQL another one could commit between a look and what is built on it.
+_ALONE = text(f"LOCK TABLE {copies.name}, {documents.name}, {principals.name} IN SHARE ROW EXCLUSIVE MODE")
 _UNFINISHED = select(copies.c.source).where(copies.c.finished_at.is_(None))
 
 
@@ -82,29 +85,36 @@ async def check_target(url: str, source: str) -> None:
         if not names:
             return
         await check_schema(database, url, older=True)
-        if copies.name in names:
-            async with database.read() as connection:
-                of = (await connection.execute(select(copies.c.source))).scalar()
-            if of == source:
-                return
-            if of is not None:
-                raise CoscribeError(f"The target holds a copy of {of}, not of {source}; name an empty database.")
-        if not await is_empty(database):
-            raise CoscribeError("The target holds documents or people of its own; name an empty database.")
+        async with database.read() as connection:
+            await _check_free(connection, source, has_marks=copies.name in names)
 
 
-async def is_empty(database: Database) -> bool:
+async def _check_free(connection: AsyncConnection, source: str, *, has_marks: bool = True) -> None:
+    of = (await connection.execute(select(copies.c.source))).scalar() if has_marks else None
+    if of is not None and of != source:
+        raise CoscribeError(f"The target holds a copy of {of}, not of {source}; name an empty database.")
+    if of is None and not await is_empty(connection):
+        raise CoscribeError("The target holds documents or people of its own; name an empty database.")
+
+
+async def is_empty(connection: AsyncConnection) -> bool:
     """Whether there is neither a document nor anybody."""
-    async with database.read() as connection:
-        counts = [
-            (await connection.execute(select(func.count()).select_from(of))).scalar() for of in (documents, principals)
-        ]
+    counts = [
+        (await connection.execute(select(func.count()).select_from(of))).scalar() for of in (documents, principals)
+    ]
     return not any(counts)
 
 
 async def begin_copy(url: str, source: str) -> None:
-    """Note that a database is becoming a copy: nobody may write to it until `finish_copy`."""
+    """Note that a database is becoming a copy: nobody may write to it until `finish_copy`.
+
+    Raises CoscribeError as `check_target` does, of what was written since that looked.
+    """
     async with opened(url) as database, database.write() as connection:
+        # In one transaction: what comes in between would be overwritten.
+        if not database.is_sqlite:
+            await connection.execute(_ALONE)
+        await _check_free(connection, source)
         await connection.execute(delete(copies))
         await connection.execute(insert(copies).values(source=source, begun_at=utc_now()))
 

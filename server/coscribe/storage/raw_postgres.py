@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from asyncpg.exceptions import InsufficientPrivilegeError, LockNotAvailableError  # type: ignore[import-untyped]
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, LargeBinary, NullPool, Table
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from coscribe.errors import CoscribeError
 from coscribe.storage.copies import COPYING
-from coscribe.storage.engine import POSTGRES_CONNECT_TIMEOUT_S, parse_url
+from coscribe.storage.engine import FAULTS, POSTGRES_COMMAND_TIMEOUT_S, POSTGRES_CONNECT_TIMEOUT_S, parse_url
 from coscribe.storage.raw_rows import (
     OF_DOCUMENTS,
     PAGE_BYTES,
@@ -41,6 +42,11 @@ _BY_INDEX = "SET enable_seqscan = off"
 _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL"
+)
+# All tables are locked by one statement: one of them tells of all.
+_IS_LOCKED = (
+    "SELECT count(*) FROM pg_locks"
+    " WHERE pid = pg_backend_pid() AND relation = 'documents'::regclass AND mode = 'ShareLock' AND granted"
 )
 
 
@@ -138,18 +144,35 @@ class PostgresRows:
         return str(await self._driver.fetchval(_IDENTITY))
 
     @asynccontextmanager
-    async def still(self) -> AsyncIterator[Callable[[], bool]]:
+    async def still(self) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
         """Let writers wait until the end, where none is at work now. Raises nothing where that cannot be had."""
+        async with self.opened(self._url) as beside:
+            # It ends with its connection: a rollback on one that is lost would hide the sentence that tells of it.
+            await beside._driver.transaction().start()
+            yield partial(beside._has_been_still, was_locked=await beside._lock_writers_out())
+
+    async def _lock_writers_out(self) -> bool:
         tables = ", ".join(table.name for table in (documents, *PEOPLE, *OF_DOCUMENTS))
-        async with self.opened(self._url) as beside, beside._driver.transaction():
-            try:
-                async with beside._driver.transaction():  # a savepoint, behind which it is tried
-                    await beside._driver.execute("SET LOCAL lock_timeout = '1s'")
-                    await beside._driver.execute(f"LOCK TABLE {tables} IN SHARE MODE")
-            except (LockNotAvailableError, InsufficientPrivilegeError):
-                yield lambda: False
-            else:
-                yield lambda: True
+        try:
+            async with self._driver.transaction():  # a savepoint, behind which it is tried
+                await self._driver.execute("SET LOCAL lock_timeout = '1s'")
+                await self._driver.execute(f"LOCK TABLE {tables} IN SHARE MODE")
+        except (LockNotAvailableError, InsufficientPrivilegeError):
+            return False
+        return True
+
+    async def _has_been_still(self, *, was_locked: bool) -> bool:
+        """The lock goes with its connection, which the driver never opens again. Raises CoscribeError where it went."""
+        try:
+            is_locked = was_locked and await self._driver.fetchval(_IS_LOCKED, timeout=POSTGRES_COMMAND_TIMEOUT_S)
+        except FAULTS:
+            is_locked = False
+        if was_locked and not is_locked:
+            raise CoscribeError(
+                "The connection that kept writers away from the source was lost, and they may have written meanwhile:"
+                " the copy is unfinished; run the same command again."
+            )
+        return was_locked
 
     async def hold(self) -> bool:
         """By a lock that `claim` asks for; the system lets go of it with the connection."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -83,8 +83,11 @@ class RawRows(Protocol):
         """The same for two addresses of one database, another for another."""
         ...
 
-    def still(self) -> AbstractAsyncContextManager[Callable[[], bool]]:
-        """Whether anybody writes meanwhile: at its end what it gives tells whether nobody has."""
+    def still(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[bool]]]:
+        """Whether anybody writes meanwhile: at its end what it gives tells whether nobody has.
+
+        That raises CoscribeError where it was to be prevented, and cannot be proven any more to have been.
+        """
         ...
 
     async def hold(self) -> bool:

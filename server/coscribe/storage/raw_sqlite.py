@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -103,10 +103,14 @@ class SqliteRows:
         return f"{about.st_dev}/{about.st_ino}"
 
     @asynccontextmanager
-    async def still(self) -> AsyncIterator[Callable[[], bool]]:
+    async def still(self) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
         """Whether the file changes: commands write beside a server that holds the folder, and beside a copy."""
         before = self._version()
-        yield lambda: self._version() == before
+
+        async def has_been_still() -> bool:
+            return self._version() == before
+
+        yield has_been_still
 
     def _version(self) -> int:
         """Another number once another connection has committed something."""

@@ -86,14 +86,19 @@ async def _copied(source_url: str, target_url: str, *, is_quiet: bool) -> tuple[
         await begin_copy(target_url, address)
         is_quiet = is_quiet and not await source.has_others(_PATIENCE_S)
         # Servers that are there are not to wait for a copy.
-        async with source.still() if is_quiet else nullcontext(lambda: False) as has_been_still:
+        async with source.still() if is_quiet else nullcontext(_has_not_been_still) as has_been_still:
             async with rows_at(target_url) as target, source.snapshot():
                 moved = await Move(source, target).run()
             await _number_activities(source_url, target_url)
-            is_quiet = is_quiet and has_been_still()
-            if is_quiet and not moved.wrong:
+            # Asked last: who writes from then on writes to what the copy was made of.
+            is_finished = not moved.wrong and await has_been_still()
+            if is_finished:
                 await finish_copy(target_url)
-    return moved, is_quiet
+    return moved, is_finished
+
+
+async def _has_not_been_still() -> bool:
+    return False
 
 
 @asynccontextmanager

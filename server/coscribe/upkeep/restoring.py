@@ -50,7 +50,8 @@ async def restored(url: str, copy_url: str, folder: Path, known: Set[str]) -> No
     The damage of the documents in `known` was accepted: it is known where they are brought too. Raises CoscribeError.
     """
     async with opened(url) as target, opened(copy_url) as copy:
-        into_empty = await is_empty(target)
+        async with target.read() as present:
+            into_empty = await is_empty(present)
         if not into_empty:
             await _keep_present(url, folder)
         count, failed = 0, list[Finding]()
