@@ -64,6 +64,33 @@ def test_a_folder_that_a_server_holds_is_no_target(source_url: str, other_url: s
     assert not list((tmp_path / "other").iterdir())
 
 
+def test_a_folder_that_cannot_be_made_is_named_with_the_reason(source_url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "to-file").symlink_to("file")
+    (tmp_path / "loop").symlink_to("loop")
+    long = "x" * 300
+    reasons = {
+        "file/in/it": f"{tmp_path}/file/in/it cannot be made: Not a directory",
+        "file/coscribe.db": f"{tmp_path}/file cannot be made: File exists",
+        "to-file/coscribe.db": f"{tmp_path}/file cannot be made: File exists",
+        "loop/coscribe.db": f"{tmp_path}/loop cannot be made: File exists",
+        f"{long}/in/it": f"{tmp_path}/{long}/in/it cannot be made: File name too long",
+    }
+    for place, reason in reasons.items():
+        with pytest.raises(CoscribeError) as raised:
+            copy(source_url, str(tmp_path / place))
+        assert str(raised.value) == f"The folder {reason}."
+    # The outermost that is missing: those in it could be made.
+    with pytest.raises(CoscribeError, match=r"^The folder /proc/none cannot be made: No such file or directory"):
+        copy(source_url, "/proc/none/in/it")
+
+
+def test_a_link_may_lead_to_a_folder_that_is_not_there_yet(source_url: str, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to("new/coscribe.db")
+    copy(source_url, str(tmp_path / "link.db"))
+    asyncio.run(claim(f"sqlite:///{tmp_path / 'new' / 'coscribe.db'}"))
+
+
 @pytest.mark.postgres
 def test_postgresql_with_others_connected(
     source_url: str, postgres_server: PostgresServer, other_url: str, capsys: pytest.CaptureFixture[str],

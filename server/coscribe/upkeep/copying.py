@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
@@ -48,7 +49,8 @@ def database_at(place: str) -> str:
     if "://" in place:
         return place
     path = Path(place).absolute()
-    is_folder = path.is_dir() or (not path.exists() and not path.suffix)
+    # What cannot be looked at is told by whoever opens or makes it; a Path's own methods would raise here.
+    is_folder = os.path.isdir(path) or (not os.path.exists(path) and not path.suffix)
     return f"sqlite+aiosqlite:///{path / DATABASE_FILE if is_folder else path}"
 
 
@@ -60,20 +62,23 @@ def _held(source_url: str, target_url: str) -> Iterator[bool]:
         raise CoscribeError(f"There is no database at {source}.")
     with ExitStack() as stack:
         if target is not None:
-            _make_folder(target.parent)
-            if not stack.enter_context(folder_held(target.resolve().parent)):
-                raise CoscribeError(f"The target is in use: a server or another copy holds {target.parent}.")
+            folder = _made_folder(target)
+            if not stack.enter_context(folder_held(folder)):
+                raise CoscribeError(f"The target is in use: a server or another copy holds {folder}.")
         if source is None or (target is not None and source.resolve().parent.samefile(target.resolve().parent)):
             yield True
         else:
             yield stack.enter_context(folder_held(source.resolve().parent))
 
 
-def _make_folder(folder: Path) -> None:
+def _made_folder(file: Path) -> Path:
+    """The folder that a file is to be in, also where a link leads to a folder that is not there yet."""
+    folder = Path(os.path.realpath(file)).parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CoscribeError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    except OSError as error:  # one of its parents, it may be
+        raise CoscribeError(f"The folder {error.filename} cannot be made: {error.strerror}.") from error
+    return folder
 
 
 async def _copied(source_url: str, target_url: str, *, is_quiet: bool) -> tuple[Moved, bool]:
