@@ -52,7 +52,7 @@ async def test_a_new_position_is_rendered_anew(wiring: Wiring, guest: Principal)
     renderings = Renderings()
     before = await read(wiring, renderings, document)
     async with wiring.registry.hold(document) as room:
-        await room.edit(guest, lambda text: [Splice(len(text), 0, " two")])
+        await room.writers.edit(guest, lambda text: [Splice(len(text), 0, " two")])
     after = await read(wiring, renderings, document)
     assert (before.html, after.html) == ("<p>one</p>\n", "<p>one two</p>\n")
     assert after.seq > before.seq

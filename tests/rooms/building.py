@@ -169,7 +169,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
 def enter(room: Room, name: str, principal: Principal = ANN, role: Role = Role.EDITOR) -> Session:
     """A session of our own client in the room."""
     session = Session(name, principal, role, Outbox(2**20, lambda: None), is_ours=True)
-    room.join(session)
+    room.sessions.join(session)
     session.outbox.take()
     return session
 

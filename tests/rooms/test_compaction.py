@@ -135,12 +135,12 @@ async def test_typing_goes_on_while_a_live_document_is_packed(building: Building
         session = enter(room, "ann")
         for first in range(900, 2400, 500):
             for at in range(first, first + 500):  # in front of one another: what goes on in a turn would be one entry
-                room.receive(session, framed(2, one(5, at, typed("x", before=(5, at - 1)))))
+                room.sessions.receive(session, framed(2, one(5, at, typed("x", before=(5, at - 1)))))
             await eventually(lambda upto=first + 500: room.seq == upto)
         async with asyncio.timeout(20):
             while (await counts(building, document))[1] == 0:
-                await room.edit(BEN, lambda _: [Splice(0, 0, "y")])
-        assert await room.text_at(700) == "x" * 700
+                await room.writers.edit(BEN, lambda _: [Splice(0, 0, "y")])
+        assert await room.standing.text_at(700) == "x" * 700
         entries = await building.log.read(document.id, 1, after=0, limit=5000)
         assert [entry.seq for entry in entries] == list(range(1, room.seq + 1))
 
@@ -165,15 +165,15 @@ async def test_history_that_was_let_go_says_so(building: Building) -> None:
     compactor = a_compactor(building, failures, history_days=1)
     await compactor._patrol()
     async with building.registry.hold(document) as room:
-        await room.edit(BEN, lambda _: [Splice(0, 0, "y")])
+        await room.writers.edit(BEN, lambda _: [Splice(0, 0, "y")])
         await compactor._snapshot(Place(document.id, 1), room.seq)
         # The entries are of a day that is long gone by the clock of a server that runs later.
         async with building.database.write() as connection:
             await connection.execute(update(segments).values(at=datetime(2020, 1, 1, tzinfo=UTC)))
         await compactor._patrol()
         with pytest.raises(PositionGone, match="cannot be read"):
-            await room.text_at(700)
-        assert await room.text_at(1500) == "x" * 1500
+            await room.standing.text_at(700)
+        assert await room.standing.text_at(1500) == "x" * 1500
     await building.registry.drop(document.id, code=1001, reason="")
     async with building.registry.hold(document) as room:
         assert (room.text, room.damage) == ("y" + "x" * 1500, None)

@@ -24,7 +24,7 @@ class Provider:
     def __init__(self, room: Room) -> None:
         self.session = HocuspocusSession("provider", ANN, Role.EDITOR, Outbox(2**20, lambda: None))
         self._room = room
-        room.join(self.session)
+        room.sessions.join(self.session)
 
     def hear(self) -> list[bytes]:
         frames = self.session.outbox.take()
@@ -35,11 +35,11 @@ class Provider:
     def ask(self, **held: int) -> None:
         clocks = {int(client[1:]): clock for client, clock in held.items()}
         if self.session.asks():
-            self._room.ask(self.session)
-        self._room.receive(self.session, framed(0, encode_state_vector(clocks)))
+            self._room.sessions.ask(self.session)
+        self._room.sessions.receive(self.session, framed(0, encode_state_vector(clocks)))
 
     def send(self, frame: bytes) -> None:
-        self._room.receive(self.session, frame)
+        self._room.sessions.receive(self.session, frame)
 
     async def words(self) -> int:
         """How many come until everything that was sent is settled."""
@@ -103,7 +103,7 @@ async def test_h2_an_answer_that_it_did_not_ask_for_is_not_counted(building: Bui
         provider.hear()
         provider.send(NOTHING)
         assert await provider.words() == 1
-        room.ask(provider.session)  # as once a minute (P11)
+        room.sessions.ask(provider.session)  # as once a minute (P11)
         assert provider.hear() == [STEP_1]
         provider.send(NOTHING)
         assert await provider.words() == 0

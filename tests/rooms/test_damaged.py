@@ -45,8 +45,8 @@ async def harm(building: Building, document: Document, seq: int, **values: Any) 
 def newcomer(room: Room, name: str = "ben") -> Session:
     """One of our own clients that has just said hello."""
     session = Session(name, BEN, Role.EDITOR, Outbox(2**20, lambda: None))
-    room.join(session)
-    room.receive(session, HELLO)
+    room.sessions.join(session)
+    room.sessions.receive(session, HELLO)
     return session
 
 
@@ -80,7 +80,7 @@ async def test_what_a_lost_entry_took_comes_back_from_a_client(building: Buildin
         ben = newcomer(room)
         told = notices(ben.outbox.take())
         assert [(notice["kind"], "Entry 2" in notice["reason"]) for notice in told] == [("damaged", True)]
-        room.receive(ben, framed(1, B))
+        room.sessions.receive(ben, framed(1, B))
         await settled(room, 5)
         assert room.text == "abc"
     entries = await building.log.read(document.id, 1, after=3)
@@ -94,15 +94,15 @@ async def test_typing_goes_on_with_a_hole(building: Building) -> None:
     document = await written(building, A, B, C)
     await harm(building, document, 2, payload=b"")
     async with building.registry.hold(document) as room:
-        answer = await room.edit(BEN, lambda _: [Splice(1, 0, "!")])
+        answer = await room.writers.edit(BEN, lambda _: [Splice(1, 0, "!")])
         assert (answer.seq, room.text) == (4, "a!")
-        seq, state = await room.encoded_state()
+        seq, state = await room.standing.state()
         replica = Replica(9)
         replica.load([state])
         assert (seq, replica.text) == (4, "a!")
         with pytest.raises(PositionGone, match="Entry 2"):
-            await room.text_at(3)
-        assert await room.text_at(1) == "a"
+            await room.standing.text_at(3)
+        assert await room.standing.text_at(1) == "a"
     await building.registry.drop(document.id, code=1001, reason="")
     async with building.registry.hold(document) as room:
         assert room.text == "a!"
@@ -169,7 +169,7 @@ async def test_a_damaged_segment_is_a_hole_like_any_other(building: Building) ->
         assert room.text == ""
         assert room.damage == "Entries 1 to 2 of its log cannot be read."
         ben = newcomer(room)
-        room.receive(ben, framed(1, one(5, 0, typed("ab"))))
+        room.sessions.receive(ben, framed(1, one(5, 0, typed("ab"))))
         await eventually(lambda: room.text == "abcd")
 
 
@@ -179,7 +179,7 @@ async def test_a_head_that_fell_back_is_mended_and_told(building: Building) -> N
         await connection.execute(update(documents).where(documents.c.id == document.id).values(seq=1))
     async with building.registry.hold(document) as room:
         assert (room.text, room.seq, room.damage) == ("abc", 3, None)
-        assert (await room.edit(BEN, lambda _: [Splice(0, 0, "!")])).seq == 4
+        assert (await room.writers.edit(BEN, lambda _: [Splice(0, 0, "!")])).seq == 4
     assert events(building) == ["document_damaged"]
 
 
@@ -189,7 +189,7 @@ async def test_a_log_that_is_cut_short_gives_no_number_out_again(building: Build
         await connection.execute(delete(updates).where(updates.c.document_id == document.id, updates.c.seq == 3))
     async with building.registry.hold(document) as room:
         assert (room.text, room.seq) == ("ab", 3)
-        assert (await room.edit(BEN, lambda _: [Splice(0, 0, "!")])).seq == 4
+        assert (await room.writers.edit(BEN, lambda _: [Splice(0, 0, "!")])).seq == 4
 
 
 async def test_d5_readers_of_what_damage_took_get_a_snapshot(building: Building) -> None:
@@ -212,14 +212,14 @@ async def test_d8_a_document_that_cannot_be_stored_holds_up_no_other(building: B
             # As if a restored table had more than its document knows of: seq 2 is taken.
             [row] = (await connection.execute(select(updates).where(updates.c.document_id == sick.id))).mappings()
             await connection.execute(updates.insert().values({**row, "seq": 2}))
-        room.receive(ann, framed(2, B))
-        written_there = await other.edit(BEN, lambda _: [Splice(0, 0, "!")])
+        room.sessions.receive(ann, framed(2, B))
+        written_there = await other.writers.edit(BEN, lambda _: [Splice(0, 0, "!")])
         assert written_there.seq == 2
         await eventually(lambda: ann.outbox.closing is not None)
         assert ann.outbox.closing is not None
         assert ann.outbox.closing.code == 1011
     async with building.registry.hold(sick) as again:
-        again.receive(enter(again, "ann"), framed(2, B))
+        again.sessions.receive(enter(again, "ann"), framed(2, B))
         await settled(again, 3)
         assert again.text == "ab"
 
@@ -240,9 +240,9 @@ async def test_d8_what_can_never_be_stored_is_tried_again_by_itself(building: Bu
     for _ in range(2):
         async with building.registry.hold(document) as room:
             ann = enter(room, "ann")
-            room.receive(ann, framed(2, A))
+            room.sessions.receive(ann, framed(2, A))
             async with building.registry.hold(well) as other:
-                await other.edit(BEN, lambda _: [Splice(0, 0, "!")])
+                await other.writers.edit(BEN, lambda _: [Splice(0, 0, "!")])
     async with building.registry.hold(document) as room:
         heard: list[str] = []
         async with asyncio.timeout(10):
@@ -261,7 +261,7 @@ async def test_d6_a_document_that_was_replaced_ends_its_sessions(building: Build
         ann = enter(room, "ann")
         async with building.database.write() as connection:
             await connection.execute(update(documents).where(documents.c.id == document.id).values(generation=4, seq=0))
-        room.receive(ann, framed(2, B))
+        room.sessions.receive(ann, framed(2, B))
         await eventually(lambda: ann.outbox.closing is not None)
         assert ann.outbox.closing is not None
         assert ann.outbox.closing.code == 4409

@@ -77,8 +77,8 @@ class Mirror:
 async def test_a_reader_starts_with_a_snapshot_and_who_is_here(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
-        room.receive(enter(room, "ann"), presence((5, 1, "{}")))
-        await room.edit(ANN, insert(0, "é😀\u2028\x85\u2029\x00"))
+        room.sessions.receive(enter(room, "ann"), presence((5, 1, "{}")))
+        await room.writers.edit(ANN, insert(0, "é😀\u2028\x85\u2029\x00"))
         snapshot, people = await waiting(await a_reader(room))
 
     assert (snapshot.event, snapshot.position) == ("snapshot", "1.1.2")
@@ -96,10 +96,10 @@ async def test_a_reader_resumes_exactly_from_every_position(building: Building, 
     async with building.registry.hold(document) as room:
         reader = await a_reader(room, units=units)
         for at, author in enumerate([ANN, BEN, BEN, ANN, ANN, BEN]):
-            await room.edit(author, insert(at, "é😀"))
+            await room.writers.edit(author, insert(at, "é😀"))
             if at % 2:
                 await rename(building, document, room, f"Title {at}")
-            await room.edit(author, lambda _: [Splice(1, 1, "עa"), Splice(2, 0, "👩\u200d🚀")])
+            await room.writers.edit(author, lambda _: [Splice(1, 1, "עa"), Splice(2, 0, "👩\u200d🚀")])
         for event in await waiting(reader):
             mirror.take([event])
             if event.position is not None:
@@ -133,8 +133,8 @@ async def _resumes(room: Room, stand: Mirror, wanted: Mirror) -> None:
 async def test_a_position_may_leave_the_activity_out(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
-        await room.edit(ANN, insert(0, "a"))
-        await room.edit(ANN, insert(1, "b"))
+        await room.writers.edit(ANN, insert(0, "a"))
+        await room.writers.edit(ANN, insert(1, "b"))
         text, people = await waiting(await a_reader(room, after="1.1"))
     assert json.loads(text.data) == {
         "seq": 2,
@@ -150,7 +150,7 @@ async def test_a_position_may_leave_the_activity_out(building: Building) -> None
 )
 async def test_d5_a_position_that_cannot_be_continued_gets_a_snapshot(building: Building, after: str) -> None:
     async with building.registry.hold(await building.document()) as room:
-        await room.edit(ANN, insert(0, "a"))
+        await room.writers.edit(ANN, insert(0, "a"))
         first, *_ = await waiting(await a_reader(room, after=after))
     assert first.event == "snapshot"
 
@@ -162,7 +162,7 @@ async def test_a_reader_that_was_away_for_too_long_gets_a_snapshot(
     document = await building.document()
     async with building.registry.hold(document) as room:
         for at in range(5):
-            await room.edit(ANN, insert(at, "a"))
+            await room.writers.edit(ANN, insert(at, "a"))
     await building.registry.drop(document.id, code=1001, reason="")
     async with building.registry.hold(document) as room:
         assert [event.event for event in await waiting(await a_reader(room, after="1.1"))] == ["snapshot", "presence"]
@@ -175,7 +175,7 @@ async def test_text_that_is_not_durable_is_not_told(building: Building) -> None:
         reader = await a_reader(room)
         await waiting(reader)
         building.log.open.clear()
-        room.receive(enter(room, "ann"), framed(2, one(5, 0, typed("hi"))))
+        room.sessions.receive(enter(room, "ann"), framed(2, one(5, 0, typed("hi"))))
         await building.log.arrived.wait()
         assert await waiting(reader) == []
         building.log.open.set()
@@ -216,10 +216,10 @@ async def test_what_a_reader_asked_for_does_not_count_against_its_budget(buildin
         session = enter(room, "ann")
         for clock in range(300):
             origin = (5, clock - 1) if clock else None
-            room.receive(session, framed(2, one(5, clock, typed("a", after=origin))))
+            room.sessions.receive(session, framed(2, one(5, clock, typed("a", after=origin))))
             await eventually(lambda clock=clock: room.seq == clock + 1)  # type: ignore[misc]
         reader = await a_reader(room, after="1.0.1")
-        await room.edit(BEN, insert(0, "b"))
+        await room.writers.edit(BEN, insert(0, "b"))
         events = await waiting(reader)
         assert len([event for event in events if event.event == "text"]) == 301
         for _ in range(256):
@@ -255,9 +255,9 @@ async def test_an_activity_stands_behind_the_text_of_its_seq(building: Building)
     document = await building.document()
     async with building.registry.hold(document) as room:
         (await a_reader(room)).close()  # what is told is kept for who was here
-        await room.edit(ANN, insert(0, "a"))
+        await room.writers.edit(ANN, insert(0, "a"))
         await rename(building, document, room, "Between")
-        await room.edit(ANN, insert(0, "b"))
+        await room.writers.edit(ANN, insert(0, "b"))
         events = await waiting(await a_reader(room, after="1.0.1"))
     assert [event.event for event in events] == ["text", "activity", "activity", "text", "presence"]
     kinds = [json.loads(event.data)["kind"] for event in events if event.event == "activity"]
@@ -268,7 +268,7 @@ async def test_an_activity_stands_behind_the_text_of_its_seq(building: Building)
 async def test_an_activity_does_not_tell_the_documents_id(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
-        await room.edit(ANN, insert(0, "a"))
+        await room.writers.edit(ANN, insert(0, "a"))
         events = await waiting(await a_reader(room, after="1.0.0"))
     assert len(events) == 4
     assert not any(document.id in event.data for event in events)
@@ -285,7 +285,7 @@ async def test_presence_is_told_as_it_changes(building: Building) -> None:
             (3, '{"line":true}', "moved", None),
             (3, "null", "left", None),
         ]:
-            room.receive(ann, presence((5, clock, state)))
+            room.sessions.receive(ann, presence((5, clock, state)))
             [event] = await take(reader, 1)
             [(told, person)] = json.loads(event.data).items()
             assert told == kind
@@ -332,10 +332,10 @@ async def test_what_is_kept_for_readers_that_come_back_is_bounded_in_bytes(build
     document = await building.document()
     async with building.registry.hold(document) as room:
         (await a_reader(room)).close()  # what is told is kept for who was here
-        await room.edit(ANN, insert(0, "first "))
+        await room.writers.edit(ANN, insert(0, "first "))
         for _ in range(8):
-            await room.edit(ANN, insert(6, "x" * 700_000))
-            await room.edit(ANN, lambda text: [Splice(6, len(text) - 6, "")])
+            await room.writers.edit(ANN, insert(6, "x" * 700_000))
+            await room.writers.edit(ANN, lambda text: [Splice(6, len(text) - 6, "")])
         building.log.read_from.clear()
         near = await a_reader(room, f"{room.generation}.{room.seq - 2}")
         assert [event.event for event in await take(near, 2)] == ["text", "text"]
@@ -348,21 +348,21 @@ async def test_what_is_kept_for_readers_that_come_back_is_bounded_in_bytes(build
 async def test_nothing_is_kept_where_nobody_reads(building: Building, monkeypatch: pytest.MonkeyPatch) -> None:
     async with building.registry.hold(await building.document()) as room:
         for letter in "abc":
-            await room.edit(ANN, insert(0, letter))
+            await room.writers.edit(ANN, insert(0, letter))
         assert not room.feed._recent
         reader = await a_reader(room, f"{room.generation}.1")
         assert "text" in [event.event for event in await waiting(reader)]
         assert building.log.read_from
-        await room.edit(ANN, insert(0, "d"))
+        await room.writers.edit(ANN, insert(0, "d"))
         assert len(room.feed._recent) == 1
         reader.close()
-        await room.edit(ANN, insert(0, "e"))
+        await room.writers.edit(ANN, insert(0, "e"))
         assert len(room.feed._recent) == 2, "it may come back"
         quiet = await a_reader(room)
         room.feed._read_at = float("-inf")  # for a long time nothing was told
         quiet.close()
-        await room.edit(ANN, insert(0, "e"))
+        await room.writers.edit(ANN, insert(0, "e"))
         assert len(room.feed._recent) == 3, "so may this one"
         monkeypatch.setattr(feed, "_KEPT_FOR_S", 0.0)
-        await room.edit(ANN, insert(0, "f"))
+        await room.writers.edit(ANN, insert(0, "f"))
         assert not room.feed._recent

@@ -44,9 +44,9 @@ async def _left(building: Building) -> weakref.ref[Room]:
     """A room with a text, in which nobody is any more."""
     held = await building.registry.acquire(await building.document())
     session = enter(held.room, "ann")
-    held.room.receive(session, framed(2, one(5, 0, typed("hi"))))
+    held.room.sessions.receive(session, framed(2, one(5, 0, typed("hi"))))
     await eventually(lambda: held.room.is_settled and held.room.seq > 0)
-    held.room.leave(session)
+    held.room.sessions.leave(session)
     building.registry.release(held)
     building.registry.evict_idle()
     return weakref.ref(held.room)

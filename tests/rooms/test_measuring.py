@@ -74,7 +74,7 @@ async def measured(sqlite: Database, measuring: Measuring) -> AsyncIterator[Buil
 
 
 async def write(room: Room, text: str) -> None:
-    await room.edit(ANN, lambda _: [Splice(0, 0, text)])
+    await room.writers.edit(ANN, lambda _: [Splice(0, 0, text)])
 
 
 async def test_what_comes_while_one_commit_runs_is_measured_as_the_next(

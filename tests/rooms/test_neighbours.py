@@ -62,9 +62,9 @@ async def test_what_is_stored_here_is_read_there_at_once_and_without_the_databas
     ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
     reads = len(there.log.read_from)
 
-    near.receive(ann, framed(2, one(5, 0, typed("hi"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("hi"))))
     await eventually(lambda: far.seq == 1)
-    near.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+    near.sessions.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
     await eventually(lambda: far.seq == 2)
 
     assert far.text == "hi!"
@@ -79,11 +79,11 @@ async def test_a_bell_behind_one_that_was_lost_has_the_log_read(servers: Servers
     assert there.bus is not None
     ann = enter(near, "ann")
     there.bus.leave(f"d.{document.id}")
-    near.receive(ann, framed(2, one(5, 0, typed("hi"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("hi"))))
     await eventually(lambda: near.is_settled)
     there.bus.follow(f"d.{document.id}")
 
-    near.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+    near.sessions.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
     await eventually(lambda: far.seq == 2)
 
     assert far.text == "hi!"
@@ -96,19 +96,19 @@ async def test_an_entry_that_comes_along_while_it_is_read_is_taken_in_once(serve
     assert there.bus is not None
     there.bus.leave(f"d.{document.id}")
     ann = enter(near, "ann")
-    near.receive(ann, framed(2, one(5, 0, typed("a"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("a"))))
     await eventually(lambda: near.is_settled)
     entries = await here.log.read(document.id, 1, after=0)
     there.log.readable.clear()
     reads = len(there.log.read_from)
-    far.heard(1)
+    far.standing.heard(1)
     await eventually(lambda: len(there.log.read_from) > reads)
-    far.heard(1, entries)
+    far.standing.heard(1, entries)
     there.log.readable.set()
     await eventually(lambda: far.seq == 1)
     there.bus.follow(f"d.{document.id}")
 
-    near.receive(ann, framed(2, one(5, 1, typed("b", after=(5, 0)))))
+    near.sessions.receive(ann, framed(2, one(5, 1, typed("b", after=(5, 0)))))
     await eventually(lambda: far.seq == 2)
 
     assert (far.text, there.told) == ("ab", [])
@@ -138,7 +138,7 @@ async def test_people_at_one_server_see_those_at_the_other_come_move_and_go(serv
     reader = await a_reader(far)
     await waiting(reader)
 
-    near.receive(ann, caret(5, 1, {"line": 3, "user": {"name": "Mallory"}}))
+    near.sessions.receive(ann, caret(5, 1, {"line": 3, "user": {"name": "Mallory"}}))
     heard: dict[int, dict[str, object] | None] = {}
 
     def hears(client: int) -> bool:
@@ -153,7 +153,7 @@ async def test_people_at_one_server_see_those_at_the_other_come_move_and_go(serv
     assert [person["id"] for person in far.people] == [ANN.id]
     assert far.people[0]["role"] == "editor"
 
-    near.leave(ann)
+    near.sessions.leave(ann)
     await eventually(lambda: hears(5))
     assert heard[5] is None
     assert far.people == []
@@ -164,7 +164,7 @@ async def test_who_comes_later_is_told_of_those_at_the_other_server(servers: Ser
     document = await here.document()
     near = (await here.registry.acquire(document)).room
     ann = enter(near, "ann")
-    near.receive(ann, caret(5, 1, {"line": 3}))
+    near.sessions.receive(ann, caret(5, 1, {"line": 3}))
     await eventually(lambda: bool(near.people))
 
     far = (await there.registry.acquire(document)).room
@@ -177,14 +177,14 @@ async def test_whoever_moves_to_another_server_is_there_once(servers: Servers) -
     here, _ = servers
     near, far = await both(servers, await here.document())
     ann = enter(near, "ann")
-    near.receive(ann, caret(5, 1, {"line": 1}))
+    near.sessions.receive(ann, caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(far.people))
 
     again = enter(far, "again")
-    far.receive(again, caret(5, 2, {"line": 2}))
+    far.sessions.receive(again, caret(5, 2, {"line": 2}))
     await eventually(lambda: [person["line"] for person in near.people] == [2])
 
-    near.leave(ann)  # her old line is found to be dead
+    near.sessions.leave(ann)  # her old line is found to be dead
     await eventually(lambda: [person["line"] for person in far.people] == [2])
     assert [person["line"] for person in near.people] == [2]
 
@@ -192,7 +192,7 @@ async def test_whoever_moves_to_another_server_is_there_once(servers: Servers) -
 async def test_a_name_that_was_changed_here_is_shown_there(servers: Servers) -> None:
     here, _ = servers
     near, far = await both(servers, await here.document())
-    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    near.sessions.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(far.people))
 
     here.registry.neighbours.renamed(Principal(ANN.id, ANN.kind, "Anna", 3))
@@ -204,7 +204,7 @@ async def test_those_at_a_server_that_falls_silent_vanish(servers: Servers, monk
     monkeypatch.setattr(neighbours, "_GONE_AFTER_S", 0.1)
     here, there = servers
     near, far = await both(servers, await here.document())
-    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    near.sessions.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(far.people))
     assert there.registry.neighbours.count == 1
     assert here.bus is not None
@@ -223,7 +223,7 @@ async def test_what_bells_told_nobody_of_is_told_again(servers: Servers, monkeyp
     enter(far, "ben", BEN)
     assert there.bus is not None
     there.bus.leave(f"d.{document.id}")
-    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    near.sessions.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(near.people))
     there.bus.follow(f"d.{document.id}")
     assert far.people == []
@@ -239,7 +239,7 @@ async def test_presence_is_told_again_now_and_then(servers: Servers, monkeypatch
     near, far = await both(servers, document)
     assert there.bus is not None
     there.bus.leave(f"d.{document.id}")
-    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    near.sessions.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(near.people))
     there.bus.follow(f"d.{document.id}")
     await eventually(lambda: bool(far.people))
@@ -261,12 +261,12 @@ async def test_a_bell_that_fails_is_told_and_the_next_one_is_heard(
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(far, "heard", broken)
+    monkeypatch.setattr(far.standing, "heard", broken)
     ann = enter(near, "ann")
-    near.receive(ann, framed(2, one(5, 0, typed("hi"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("hi"))))
     await eventually(lambda: bool(there.told))
     monkeypatch.undo()
-    near.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+    near.sessions.receive(ann, framed(2, one(5, 2, typed("!", after=(5, 1)))))
     await eventually(lambda: far.seq == 2)
 
     assert [event for event, _ in there.told] == ["bell_failed"]
@@ -276,7 +276,7 @@ async def test_whoever_opens_a_document_asks_again_who_is_there(servers: Servers
     here, there = servers
     document = await here.document()
     near = (await here.registry.acquire(document)).room
-    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    near.sessions.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(near.people))
     assert there.bus is not None
     # What is followed on Redis is heard a moment later.
@@ -298,11 +298,11 @@ async def test_who_left_while_nobody_could_be_told_is_forgotten_after_a_while(
     document = await here.document()
     near, far = await both(servers, document)
     ann = enter(near, "ann")
-    near.receive(ann, caret(5, 1, {"line": 1}))
+    near.sessions.receive(ann, caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(far.people))
     assert here.bus is not None
     there.bus.leave(f"d.{document.id}")  # type: ignore[union-attr]
-    near.leave(ann)
+    near.sessions.leave(ann)
 
     await eventually(lambda: not far.people)
 
@@ -313,7 +313,7 @@ async def test_who_left_while_nobody_could_be_told_is_forgotten_after_a_while(
 async def test_a_server_that_stops_tells_that_nobody_is_there_any_more(servers: Servers) -> None:
     here, _ = servers
     near, far = await both(servers, await here.document())
-    near.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
+    near.sessions.receive(enter(near, "ann"), caret(5, 1, {"line": 1}))
     await eventually(lambda: bool(far.people))
 
     await here.registry.close()

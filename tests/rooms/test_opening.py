@@ -70,7 +70,7 @@ async def a_document(database: Database, *, title: str = "") -> Document:
 
 
 async def write(room: Room, text: str) -> None:
-    await room.edit(ANN, lambda _: [Splice(0, 0, text)])
+    await room.writers.edit(ANN, lambda _: [Splice(0, 0, text)])
 
 
 async def settled(database: Database) -> None:
@@ -165,10 +165,10 @@ async def test_a_long_document_is_told_in_the_pieces_that_are_stored(
 def told(room: Room) -> list[bytes]:
     """What somebody is answered who has nothing."""
     session = Session("newcomer", ANN, Role.EDITOR, Outbox(2**22, lambda: None))
-    room.join(session)
-    room.receive(session, framed(0, b"\x00"))
+    room.sessions.join(session)
+    room.sessions.receive(session, framed(0, b"\x00"))
     messages = [decode(frame) for frame in session.outbox.take()]
-    room.leave(session)
+    room.sessions.leave(session)
     return [message.update for message in messages if isinstance(message, Update | SyncStep2)]
 
 

@@ -40,7 +40,7 @@ async def test_a_room_lives_degrades_recovers_drains_and_closes(building: Buildi
         assert room.phase is Phase.LIVE
         ann = enter(room, "ann")
         building.log.failures = 1
-        room.receive(ann, framed(2, one(5, 0, typed("hi"))))
+        room.sessions.receive(ann, framed(2, one(5, 0, typed("hi"))))
         await eventually(lambda: room.phase is Phase.DEGRADED)
         await eventually(lambda: room.phase is Phase.LIVE)
 
@@ -51,9 +51,9 @@ async def test_a_room_lives_degrades_recovers_drains_and_closes(building: Buildi
         assert [notice["kind"] for notice in notices(ann.outbox.take())] == ["draining"]
         assert ann.outbox.closing is not None
         assert ann.outbox.closing.code == 1012
-        room.receive(enter(room, "late"), framed(2, one(6, 0, typed("late"))))
+        room.sessions.receive(enter(room, "late"), framed(2, one(6, 0, typed("late"))))
         with pytest.raises(Unavailable):
-            await room.edit(ANN, lambda _: [Splice(0, 0, "late")])
+            await room.writers.edit(ANN, lambda _: [Splice(0, 0, "late")])
         room.close(1012, "")
         assert room.phase is Phase.CLOSED
         assert room.text == "hi"

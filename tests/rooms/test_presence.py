@@ -21,7 +21,7 @@ async def test_states_are_repeated_to_others_and_not_to_who_is_alone(
     monkeypatch.setattr("coscribe.rooms.presence._REFRESH_S", 0.01)
     async with building.registry.hold(await building.document()) as room:
         ann = enter(room, "ann", ANN)
-        room.receive(ann, encode_awareness([AwarenessEntry(7, 1, "{}")]))
+        room.sessions.receive(ann, encode_awareness([AwarenessEntry(7, 1, "{}")]))
         asked: list[bytes] = []
 
         def is_asked_twice() -> bool:

@@ -41,9 +41,9 @@ async def test_what_comes_in_during_a_commit_goes_into_the_next_one(building: Bu
     writes = []
     for document in documents:
         async with building.registry.hold(document) as room:
-            writes.append(asyncio.create_task(room.edit(ANN, at_start)))
+            writes.append(asyncio.create_task(room.writers.edit(ANN, at_start)))
             await building.log.arrived.wait()
-            writes.append(asyncio.create_task(room.edit(BEN, at_start)))
+            writes.append(asyncio.create_task(room.writers.edit(BEN, at_start)))
     await asyncio.sleep(0)
 
     building.log.open.set()
@@ -63,7 +63,7 @@ async def test_d3_d8_nothing_is_acked_while_the_log_fails_and_everybody_is_told(
     async with building.registry.hold(await building.document()) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
         building.log.failures = 2
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, HI))
         heard: list[bytes] = []
 
         def degraded() -> bool:
@@ -71,7 +71,7 @@ async def test_d3_d8_nothing_is_acked_while_the_log_fails_and_everybody_is_told(
             return bool(notices(heard))
 
         await eventually(degraded)
-        room.receive(ann, framed(2, MORE))  # people go on typing
+        room.sessions.receive(ann, framed(2, MORE))  # people go on typing
         assert acks(ann.outbox.take()) == []
         assert (room.seq, room.text) == (0, "")
         assert framed(2, HI) in heard
@@ -95,12 +95,12 @@ async def test_an_outage_is_told_when_it_begins_each_minute_and_when_it_is_over(
     async with building.registry.hold(await building.document()) as room:
         ann = enter(room, "ann")
         building.log.failures = 2
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, HI))
         await eventually(lambda: room.is_settled)
         assert told() == ["recording_failed", "recording_resumed"]
         monkeypatch.setattr(recorder, "_TELL_EVERY_S", 0.05)
         building.log.failures = 2
-        room.receive(ann, framed(2, MORE))
+        room.sessions.receive(ann, framed(2, MORE))
         await eventually(lambda: room.is_settled)
     assert told()[2:] == ["recording_failed", "recording_failed", "recording_resumed"]
 
@@ -110,7 +110,7 @@ async def test_what_a_stop_leaves_unsaved_is_told(sqlite: Database, monkeypatch:
     building = Building(sqlite)
     async with building.registry.hold(await building.document()) as room:
         building.log.failures = 1000
-        room.receive(enter(room, "ann"), framed(2, HI))
+        room.sessions.receive(enter(room, "ann"), framed(2, HI))
         await eventually(lambda: building.registry.trouble is not None)
         await building.registry.close()
     assert building.told[-1] == ("stopped_unsaved", {"documents": 1})
@@ -121,14 +121,14 @@ async def test_a_commit_whose_answer_was_lost_is_found_in_the_log_and_stands_the
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
         building.log.lost_answers = 1
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, HI))
         await eventually(lambda: room.text == "hi")
 
         assert acks(ann.outbox.take())[-1] == b"\x71\x01\x01"
         stored = await building.documents.get(document.id)
         assert stored is not None
         assert room.seq == stored.seq == 1
-        room.receive(ann, framed(2, MORE))
+        room.sessions.receive(ann, framed(2, MORE))
         await eventually(lambda: room.seq == 2)
         assert room.text == "hi!"
         entries = await building.log.read(document.id, 1, after=0)
@@ -140,7 +140,7 @@ async def test_readers_hear_once_of_a_commit_whose_answer_was_lost(building: Bui
         reader = await a_reader(room)
         await waiting(reader)
         building.log.lost_answers = 1
-        room.receive(enter(room, "ann"), framed(2, HI))
+        room.sessions.receive(enter(room, "ann"), framed(2, HI))
         await eventually(lambda: room.text == "hi")
 
         told = [event for event in await waiting(reader) if event.event == "text"]
@@ -151,7 +151,7 @@ async def test_a_room_whose_last_commit_was_found_in_the_log_can_be_let_go(build
     document = await building.document()
     async with building.registry.hold(document) as room:
         building.log.lost_answers = 1
-        room.receive(enter(room, "ann"), framed(2, HI))
+        room.sessions.receive(enter(room, "ann"), framed(2, HI))
         await eventually(lambda: room.is_settled)
     async with asyncio.timeout(5):
         await building.registry.drop(document.id, code=4404, reason="Gone.")
@@ -163,8 +163,8 @@ async def test_d8_a_room_that_holds_too_much_is_read_only_until_it_can_save(sqli
         async with building.registry.hold(await building.document()) as room:
             ann = enter(room, "ann")
             building.log.failures = 1
-            room.receive(ann, framed(2, HI))
-            room.receive(ann, framed(2, MORE))
+            room.sessions.receive(ann, framed(2, HI))
+            room.sessions.receive(ann, framed(2, MORE))
             heard: list[bytes] = []
 
             def read_only() -> bool:
@@ -172,13 +172,13 @@ async def test_d8_a_room_that_holds_too_much_is_read_only_until_it_can_save(sqli
                 return "read-only" in [notice["kind"] for notice in notices(heard)]
 
             await eventually(read_only)
-            room.receive(ann, framed(2, LATER))
+            room.sessions.receive(ann, framed(2, LATER))
             [refused] = notices(ann.outbox.take())
             assert (refused["kind"], refused["limit"], refused["frame"]) == ("refused", "max_unsaved_bytes", 3)
             await eventually(lambda: room.seq == 2)
             # What was refused comes again in answer to this step 1.
             assert any(frame[:2] == b"\x00\x00" for frame in ann.outbox.take())
-            room.receive(ann, framed(1, LATER))
+            room.sessions.receive(ann, framed(1, LATER))
             await eventually(lambda: room.text == "hi!?")
     finally:
         await building.close()
@@ -191,11 +191,11 @@ async def test_d8_what_was_turned_away_is_asked_for_when_there_is_room_and_not_s
             ann = enter(room, "ann")
             ann.outbox.take()
             building.log.open.clear()
-            room.receive(ann, framed(2, HI))
+            room.sessions.receive(ann, framed(2, HI))
             await building.log.arrived.wait()
             # Behind the first commit it alone is more than the room may keep.
-            room.receive(ann, framed(2, one(5, 2, typed("!" * 2 * ENTRY_OVERHEAD, after=(5, 1)))))
-            room.receive(ann, framed(2, one(5, 2 + 2 * ENTRY_OVERHEAD, typed("?", after=(5, 3)))))
+            room.sessions.receive(ann, framed(2, one(5, 2, typed("!" * 2 * ENTRY_OVERHEAD, after=(5, 1)))))
+            room.sessions.receive(ann, framed(2, one(5, 2 + 2 * ENTRY_OVERHEAD, typed("?", after=(5, 3)))))
             building.log.open.set()
             await eventually(lambda: room.is_settled)
 
@@ -211,7 +211,7 @@ async def test_a_writer_whose_document_is_purged_meanwhile_is_told(building: Bui
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
         building.log.open.clear()
-        writing = asyncio.create_task(room.edit(ANN, at_start))
+        writing = asyncio.create_task(room.writers.edit(ANN, at_start))
         await building.log.arrived.wait()
         await building.documents.purge(document.id)
         building.log.open.set()
@@ -231,7 +231,7 @@ async def test_closing_commits_what_was_accepted_in_the_very_same_turn(sqlite: D
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, HI))
         await building.registry.close()
 
         assert ann.outbox.closing is not None
@@ -249,7 +249,7 @@ async def test_dropping_commits_what_was_accepted(building: Building) -> None:
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
         reader = await a_reader(room)
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, HI))
 
         await building.registry.drop(document.id, code=4404, reason="It is in the trash.")
 
@@ -259,9 +259,9 @@ async def test_dropping_commits_what_was_accepted(building: Building) -> None:
         assert len(await building.log.read(document.id, 1, after=0)) == 1
         with pytest.raises(StopAsyncIteration):
             await reader.next(1.0)
-        room.receive(ann, framed(2, MORE))  # a late frame goes nowhere
+        room.sessions.receive(ann, framed(2, MORE))  # a late frame goes nowhere
         with pytest.raises(Unavailable):
-            await room.edit(ANN, at_start)
+            await room.writers.edit(ANN, at_start)
     await building.registry.drop(document.id, code=4404, reason="again")
     async with building.registry.hold(document) as again:
         assert again.text == "hi"
@@ -270,12 +270,12 @@ async def test_dropping_commits_what_was_accepted(building: Building) -> None:
 async def test_client_ids_are_bound_in_the_log(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
-        room.receive(enter(room, "ann"), framed(2, HI))
+        room.sessions.receive(enter(room, "ann"), framed(2, HI))
         await eventually(lambda: room.seq == 1)
     await building.registry.drop(document.id, code=1001, reason="")
     async with building.registry.hold(document) as room:
         ben = enter(room, "ben", BEN)
-        room.receive(ben, framed(2, MORE))
+        room.sessions.receive(ben, framed(2, MORE))
         assert notices(ben.outbox.take())[0]["kind"] == "fork"
 
 

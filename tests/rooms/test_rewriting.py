@@ -57,7 +57,7 @@ def hear(session: Session, replica: Replica) -> Replica:
 def a_newcomer(room: Room) -> tuple[Session, Replica]:
     """Somebody with an empty copy, who has asked for all of it."""
     session = enter(room, "newcomer", BEN)
-    room.receive(session, framed(0, b"\x00"))
+    room.sessions.receive(session, framed(0, b"\x00"))
     return session, hear(session, Replica(79))
 
 
@@ -70,8 +70,8 @@ async def test_a_newcomer_who_reads_something_else_says_so_and_all_read_the_same
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, mallory = enter(room, "ann"), enter(room, "mallory", BEN)
-        room.receive(ann, framed(2, ABC))
-        room.receive(mallory, framed(2, CROSSED))
+        room.sessions.receive(ann, framed(2, ABC))
+        room.sessions.receive(mallory, framed(2, CROSSED))
         await eventually(lambda: room.seq == 2)
         reader = await a_reader(room)
         there = Replica(80)
@@ -80,7 +80,7 @@ async def test_a_newcomer_who_reads_something_else_says_so_and_all_read_the_same
         newcomer, copy = a_newcomer(room)
         assert (room.text, there.text, copy.text) == ("aYbc", "aYbc", "abcY")
 
-        room.receive(newcomer, DOUBT)
+        room.sessions.receive(newcomer, DOUBT)
         await eventually(lambda: room.seq == 3)
 
         assert (room.text, hear(ann, there).text, hear(newcomer, copy).text) == ("aYbc", "aYbc", "aYbc")
@@ -91,7 +91,7 @@ async def test_a_newcomer_who_reads_something_else_says_so_and_all_read_the_same
         assert text == "aYbc"
         (entry,) = await building.log.read(document.id, 1, after=2)
         assert (entry.principal_id, rewritten(building)) == (SERVER.id, [3])
-        room.receive(ann, framed(2, one(5, 3, typed("d", after=(5, 2)))))
+        room.sessions.receive(ann, framed(2, one(5, 3, typed("d", after=(5, 2)))))
         await eventually(lambda: room.seq == 4)
     assert len({*await read_anew(building, document)}) == 1
 
@@ -102,12 +102,12 @@ async def test_whoever_doubts_for_no_reason_changes_nothing_and_is_heard_once_in
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, ABC))
+        room.sessions.receive(ann, framed(2, ABC))
         await eventually(lambda: room.seq == 1)
         building.log.read_from.clear()
 
         for _ in range(100):
-            room.receive(ann, DOUBT)
+            room.sessions.receive(ann, DOUBT)
         await _compacted(building, document)
 
         assert (room.text, room.seq, rewritten(building)) == ("abc", 1, [])

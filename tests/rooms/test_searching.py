@@ -46,7 +46,7 @@ def documents(building: Building) -> Watched:
 
 
 async def write(room: Room, text: str) -> None:
-    await room.edit(ANN, lambda now: [Splice(0, len(now), text)])
+    await room.writers.edit(ANN, lambda now: [Splice(0, len(now), text)])
 
 
 async def finds(documents: Watched, word: str) -> list[str]:

@@ -65,7 +65,7 @@ async def followed(reader: FeedReader, text: str) -> tuple[str, list[int]]:
 async def type_on(room: Room, session: Session) -> None:
     """Type a letter each 5 ms, for ever."""
     for at in count():
-        room.receive(session, framed(2, one(5, at, typed("a", after=(5, at - 1) if at else None))))
+        room.sessions.receive(session, framed(2, one(5, at, typed("a", after=(5, at - 1) if at else None))))
         await asyncio.sleep(0.005)
 
 
@@ -80,14 +80,14 @@ async def test_what_one_server_stored_the_other_tells_its_people_and_readers(
     reader = await a_reader(far)
     await waiting(reader)
 
-    near.receive(ann, framed(2, one(5, 0, typed("hi"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("hi"))))
     await eventually(lambda: far.seq == 1)
 
     assert framed(2, one(5, 0, typed("hi"))) in ben.outbox.take()
     assert far.text == "hi"
     assert await followed(reader, "") == ("hi", [1])
     # What is Ann's there is hers here.
-    far.receive(ben, framed(2, one(5, 2, typed("!", after=(5, 1)))))
+    far.sessions.receive(ben, framed(2, one(5, 2, typed("!", after=(5, 1)))))
     assert notices(ben.outbox.take())[0]["kind"] == "fork"
     assert there.told == []
 
@@ -104,14 +104,14 @@ async def test_what_both_stored_at_once_is_in_the_log_once_and_in_one_order(
         await waiting(reader)
 
     for at in range(20):
-        near.receive(ann, framed(2, one(5, at, typed("a", after=(5, at - 1) if at else None))))
-        far.receive(ben, framed(2, one(6, at, typed("b", after=(6, at - 1) if at else None))))
+        near.sessions.receive(ann, framed(2, one(5, at, typed("a", after=(5, at - 1) if at else None))))
+        far.sessions.receive(ben, framed(2, one(6, at, typed("b", after=(6, at - 1) if at else None))))
         await eventually(lambda: near.is_settled or far.is_settled)
     for room in (near, far):
         await eventually(lambda room=room: room.is_settled)  # type: ignore[misc]
     head = (await here.log.heads([document.id]))[document.id].seq
     for room in (near, far):
-        room.heard(head)
+        room.standing.heard(head)
         await eventually(lambda room=room: room.seq == head)  # type: ignore[misc]
 
     entries = await here.log.read(document.id, 1, after=0)
@@ -137,9 +137,9 @@ async def test_a_reader_sees_the_text_of_the_log_at_every_seq_while_both_write(
     await waiting(reader)
 
     here.log.open.clear()
-    near.receive(ann, framed(2, one(5, 0, typed("near"))))  # is told here, and waits for the log
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("near"))))  # is told here, and waits for the log
     await here.log.arrived.wait()
-    far.receive(ben, framed(2, one(6, 0, typed("far"))))
+    far.sessions.receive(ben, framed(2, one(6, 0, typed("far"))))
     await eventually(lambda: far.seq == 1)
     here.log.open.set()
     await eventually(lambda: near.seq == 2)
@@ -161,17 +161,17 @@ async def test_an_answer_that_was_lost_while_another_server_wrote_stores_nothing
     document = await here.document()
     near, far = await both(servers, document)
     ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
-    far.receive(ben, framed(2, one(6, 0, typed("b"))))
+    far.sessions.receive(ben, framed(2, one(6, 0, typed("b"))))
     await eventually(lambda: far.is_settled)
-    near.heard(1)
+    near.standing.heard(1)
     await eventually(lambda: near.seq == 1)
 
     here.log.lost_answers = 1
-    near.receive(ann, framed(2, one(5, 0, typed("a"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("a"))))
     await eventually(lambda: here.log.lost_answers == 0)
-    far.receive(ben, framed(2, one(6, 1, typed("c", after=(6, 0)))))
+    far.sessions.receive(ben, framed(2, one(6, 1, typed("c", after=(6, 0)))))
     await eventually(lambda: near.is_settled and far.is_settled)
-    near.heard(3)
+    near.standing.heard(3)
     await eventually(lambda: near.seq == 3)
 
     assert sorted(near.text) == ["a", "b", "c"]
@@ -186,9 +186,9 @@ async def test_d10_two_histories_of_one_client_id_are_not_both_acked(servers: Se
     near, far = await both(servers, document)
     ann, again = enter(near, "ann"), enter(far, "again")
     there.log.open.clear()
-    far.receive(again, framed(2, one(5, 0, typed("yes"))))
+    far.sessions.receive(again, framed(2, one(5, 0, typed("yes"))))
     await there.log.arrived.wait()
-    near.receive(ann, framed(2, one(5, 0, typed("no!"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("no!"))))
     await eventually(lambda: near.is_settled)
 
     there.log.open.set()
@@ -202,7 +202,7 @@ async def test_d10_two_histories_of_one_client_id_are_not_both_acked(servers: Se
     async with there.registry.hold(document) as room:
         assert (room.text, room.seq) == ("no!", 1)
         session = enter(room, "back")
-        room.receive(session, framed(2, one(5, 0, typed("yes"))))
+        room.sessions.receive(session, framed(2, one(5, 0, typed("yes"))))
         assert notices(session.outbox.take())[0]["kind"] == "fork"
 
 
@@ -212,9 +212,9 @@ async def test_d10_a_client_id_is_of_whom_the_log_has_it_of(servers: Servers, no
     near, far = await both(servers, document)
     ann, ben = enter(near, "ann"), enter(far, "ben", BEN)
     there.log.open.clear()
-    far.receive(ben, framed(2, one(5, 0, typed("ben"))))
+    far.sessions.receive(ben, framed(2, one(5, 0, typed("ben"))))
     await there.log.arrived.wait()
-    near.receive(ann, framed(2, one(5, 0, typed("ann"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("ann"))))
     await eventually(lambda: near.is_settled)
 
     there.log.open.set()
@@ -228,7 +228,7 @@ async def test_who_comes_is_shown_what_another_server_stored_a_moment_ago(server
     here, there = servers
     document = await here.document()
     near, far = await both(servers, document)
-    written = await near.edit(ANN, lambda text: [Splice(0, 0, "hi")])
+    written = await near.writers.edit(ANN, lambda text: [Splice(0, 0, "hi")])
 
     current = await here.documents.get(document.id)
     assert current is not None
@@ -260,7 +260,7 @@ async def test_nobody_is_let_into_a_room_that_ended_while_he_waited_for_it(
     here, there = servers
     document = await here.document()
     near, far = await both(servers, document)
-    await near.edit(ANN, lambda text: [Splice(0, 0, "hi")])
+    await near.writers.edit(ANN, lambda text: [Splice(0, 0, "hi")])
     current = await here.documents.get(document.id)
     assert current is not None
     there.log.readable.clear()
@@ -284,13 +284,13 @@ async def test_a_log_that_lost_its_end_has_its_rooms_made_anew(
     document = await here.document()
     room = (await here.registry.acquire(document)).room
     for letter in "abc":
-        await room.edit(ANN, lambda text, letter=letter: [Splice(len(text), 0, letter)])
+        await room.writers.edit(ANN, lambda text, letter=letter: [Splice(len(text), 0, letter)])
     ann = enter(room, "ann")
     async with here.database.write() as connection:
         await connection.execute(delete(updates).where(updates.c.seq == 3))
         await connection.execute(update(documents).values(seq=2))
 
-    room.receive(ann, framed(2, one(5, 0, typed("d"))))
+    room.sessions.receive(ann, framed(2, one(5, 0, typed("d"))))
     await eventually(lambda: ann.outbox.closing is not None)
 
     assert ann.outbox.closing is not None
@@ -308,18 +308,18 @@ async def test_a_log_that_leads_to_another_text_than_was_told_is_not_followed(
     here, there = servers
     document = await here.document()
     near, far = await both(servers, document)
-    await near.edit(ANN, lambda text: [Splice(0, 0, "one")])
-    near.heard(1)
-    far.heard(1)
+    await near.writers.edit(ANN, lambda text: [Splice(0, 0, "one")])
+    near.standing.heard(1)
+    far.standing.heard(1)
     await eventually(lambda: far.seq == 1)
     async with here.database.write() as connection:
         await connection.execute(delete(updates).where(updates.c.seq == 1))
     ben = enter(far, "ben", BEN)
     there.log.open.clear()
-    far.receive(ben, framed(2, one(6, 0, typed("b"))))
+    far.sessions.receive(ben, framed(2, one(6, 0, typed("b"))))
     await there.log.arrived.wait()
     ann = enter(near, "ann")
-    near.receive(ann, framed(2, one(5, 0, typed("a"))))
+    near.sessions.receive(ann, framed(2, one(5, 0, typed("a"))))
     await eventually(lambda: near.is_settled)
 
     there.log.open.set()  # it comes too late, and a second replica is made from the log
@@ -350,7 +350,7 @@ async def test_whoever_types_a_letter_has_his_turn_beside_one_who_types_on(
 
         for at in range(10):
             tries = len(there.log.appends)
-            far.receive(ben, framed(2, one(6, at, typed("b", after=(6, at - 1) if at else None))))
+            far.sessions.receive(ben, framed(2, one(6, at, typed("b", after=(6, at - 1) if at else None))))
             await eventually(lambda: far.is_settled)
             # Whoever comes too late, and then meets what he missed; once more where that takes its time.
             assert len(there.log.appends) <= tries + 3

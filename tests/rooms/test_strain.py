@@ -79,15 +79,15 @@ async def test_letters_that_are_one_item_share_what_it_costs(
     told: list[int] = []
     monkeypatch.setattr(Strain, "note", lambda _self, _updates, _seconds, frames: told.append(frames))
     async with building.registry.hold(await building.document()) as room:
-        session, before = enter(room, "ann"), room.taken
-        room.receive(session, framed(2, one(5, 0, typed("a"))))
+        session, before = enter(room, "ann"), room.sessions.taken
+        room.sessions.receive(session, framed(2, one(5, 0, typed("a"))))
         await eventually(lambda: told == [1])
         for at in range(1, 51):
-            express = room.express(session)
+            express = room.sessions.express(session)
             assert express is not None
             assert express(session, framed(2, one(5, at, typed("a", after=(5, at - 1)))))
-        room.took(session)
-        assert room.taken - before == 51
+        room.sessions.took(session)
+        assert room.sessions.taken - before == 51
         await eventually(lambda: told == [1, 50])
 
 
@@ -99,9 +99,9 @@ async def test_updates_of_a_text_in_fragments_cost_more_than_a_message(building:
         session = enter(room, "ben", BEN)
         costs = []
         for client in range(10, 22):
-            costs.append(room.receive(session, framed(2, one(client, 0, typed("y")))))
+            costs.append(room.sessions.receive(session, framed(2, one(client, 0, typed("y")))))
             await asyncio.sleep(0)
-        moved = room.receive(session, presence((10, 1, '{"line":1}')))
+        moved = room.sessions.receive(session, presence((10, 1, '{"line":1}')))
     assert costs[0] == 1.0
     assert costs[-1] > 15
     assert moved == 1.0

@@ -59,7 +59,7 @@ def documents(building: Building) -> Watched:
 
 
 async def write(room: Room, text: str) -> None:
-    await room.edit(ANN, lambda now: [Splice(0, len(now), text)])
+    await room.writers.edit(ANN, lambda now: [Splice(0, len(now), text)])
 
 
 async def titled(documents: Watched, document: Document, title: str) -> None:
@@ -100,7 +100,7 @@ async def test_a_newer_title_waits_behind_one_that_cannot_be_stored(building: Bu
     async with building.registry.hold(document) as room:
         await write(room, "# One\n")
         await documents.arrived.wait()
-        await room.edit(ANN, lambda _: [Splice(0, 5, "# Two")])
+        await room.writers.edit(ANN, lambda _: [Splice(0, 5, "# Two")])
         async with asyncio.timeout(_WITHIN_S):
             while room.derived_title != "Two":  # noqa: ASYNC110 - a second after the commit
                 await asyncio.sleep(0)

@@ -88,10 +88,10 @@ class Life:
     async def type(self) -> None:
         before = self.doc.get_state()
         self.doc["content"].insert(0, self.rng.choice(["a", "é", "😀", "\u2028", "\r\n"]))
-        self.room.receive(self.typist, framed(2, self.doc.get_update(before)))
+        self.room.sessions.receive(self.typist, framed(2, self.doc.get_update(before)))
 
     async def script(self) -> None:
-        await self.room.edit(BEN, insert(self.rng.randrange(len(self.room.text) + 1), "script "))
+        await self.room.writers.edit(BEN, insert(self.rng.randrange(len(self.room.text) + 1), "script "))
 
     async def rename(self) -> None:
         await rename(self.building, self.document, self.room, f"Title {self.count}")
@@ -104,7 +104,7 @@ class Life:
 
     def _tell(self, guest: int, line: int) -> None:
         client, session = self.guests[guest]
-        self.room.receive(session, presence((client, self.count, json.dumps({"line": line, "cursor": None}))))
+        self.room.sessions.receive(session, presence((client, self.count, json.dumps({"line": line, "cursor": None}))))
 
     async def move(self) -> None:
         if self.guests:
@@ -112,11 +112,11 @@ class Life:
 
     async def leave(self) -> None:
         if self.guests:
-            self.room.leave(self.guests.pop(self.rng.randrange(len(self.guests)))[1])
+            self.room.sessions.leave(self.guests.pop(self.rng.randrange(len(self.guests)))[1])
 
     async def demote(self) -> None:
         if self.guests:
-            self.room.set_role(self.rng.choice(self.guests)[1], self.rng.choice((Role.VIEWER, Role.EDITOR)))
+            self.room.sessions.set_role(self.rng.choice(self.guests)[1], self.rng.choice((Role.VIEWER, Role.EDITOR)))
 
 
 async def fresh(room: Room) -> Follower:

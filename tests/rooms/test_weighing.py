@@ -53,10 +53,10 @@ async def test_a_large_update_is_taken_in_by_pieces_and_acked_once(building: Bui
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, LARGE))
-        await room.settled(ann)
-        room.receive(ann, framed(2, MANY))
-        await room.settled(ann)
+        room.sessions.receive(ann, framed(2, LARGE))
+        await room.sessions.settled(ann)
+        room.sessions.receive(ann, framed(2, MANY))
+        await room.sessions.settled(ann)
         await eventually(lambda: room.is_settled)
 
         assert len(room.text) == 904_000
@@ -76,14 +76,14 @@ async def test_others_type_on_between_the_pieces(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, LARGE))
-        waiting = asyncio.create_task(room.settled(ann))
+        room.sessions.receive(ann, framed(2, LARGE))
+        waiting = asyncio.create_task(room.sessions.settled(ann))
         typed_by_ben = 0
         turns_between = 0
         while not waiting.done():
             if typed_by_ben < 100:
                 after = (8, typed_by_ben - 1) if typed_by_ben else None
-                room.receive(ben, framed(2, one(8, typed_by_ben, typed("b", after=after))))
+                room.sessions.receive(ben, framed(2, one(8, typed_by_ben, typed("b", after=after))))
                 typed_by_ben += 1
             heard = [frame for frame in ben.outbox.take() if len(frame) > 1000]
             turns_between += bool(heard)
@@ -101,8 +101,8 @@ async def test_after_a_long_piece_others_have_the_loop_for_as_long(
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, LARGE))
-        waiting = asyncio.create_task(room.settled(ann))
+        room.sessions.receive(ann, framed(2, LARGE))
+        waiting = asyncio.create_task(room.sessions.settled(ann))
         turns, pieces_at = 0, []
         while not waiting.done():
             if any(len(frame) > 1000 for frame in ben.outbox.take()):
@@ -119,8 +119,8 @@ async def test_what_is_known_is_acked_and_not_stored_again(building: Building) -
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN, Role.VIEWER)
         for session in (ann, ann, ben):
-            room.receive(session, framed(1, LARGE))
-            await room.settled(session)
+            room.sessions.receive(session, framed(1, LARGE))
+            await room.sessions.settled(session)
         await eventually(lambda: room.is_settled)
         assert acks(ann.outbox.take())[-1][:2] == b"\x71\x02"
         assert acks(ben.outbox.take())[-1][:2] == b"\x71\x01"
@@ -139,9 +139,9 @@ async def test_a_large_update_is_refused_as_a_whole(building: Building, raw: byt
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, raw))
-        await room.settled(ann)
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, raw))
+        await room.sessions.settled(ann)
+        room.sessions.receive(ann, framed(2, HI))
         await eventually(lambda: room.seq == 1)
         [told, ack, *_] = ann.outbox.take()
         assert notices([told])[0] | {"reason": ""} == {"kind": "refused", "reason": "", "limit": limit, "frame": 1}
@@ -154,18 +154,18 @@ async def test_a_reader_and_a_fork_are_told_from_a_large_update_too(building: Bu
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben, twin = enter(room, "ann"), enter(room, "ben", BEN, Role.VIEWER), enter(room, "twin")
-        room.receive(ann, framed(2, HI))
+        room.sessions.receive(ann, framed(2, HI))
         for kind in (1, 2):
-            room.receive(ben, framed(kind, LARGE))
-            await room.settled(ben)
+            room.sessions.receive(ben, framed(kind, LARGE))
+            await room.sessions.settled(ben)
         assert [notice["limit"] for notice in notices(ben.outbox.take())] == ["role", "role"]
-        room.receive(twin, framed(2, one(5, 0, typed("ho" + "x" * 70_000))))
-        await room.settled(twin)
+        room.sessions.receive(twin, framed(2, one(5, 0, typed("ho" + "x" * 70_000))))
+        await room.sessions.settled(twin)
         assert notices(twin.outbox.take())[0]["kind"] == "fork"
         assert twin.outbox.closing is not None
         assert twin.outbox.closing.code == 4409
-        room.receive(ann, framed(2, b"\xff" * 70_000))
-        await room.settled(ann)
+        room.sessions.receive(ann, framed(2, b"\xff" * 70_000))
+        await room.sessions.settled(ann)
         assert ann.outbox.closing is not None
         assert ann.outbox.closing.code == 4400
         await eventually(lambda: room.is_settled)
@@ -176,12 +176,12 @@ async def test_a_fork_between_the_pieces_leaves_none_of_them(building: Building)
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, LARGE))
+        room.sessions.receive(ann, framed(2, LARGE))
         await eventually(lambda: ben.outbox.held_bytes > 100_000)
         taken = scan(read_bytes(ben.outbox.take()[-1], 2)[0]).structs[-1].end
         # Under Ann's id, for the clocks of the next piece.
-        room.receive(ben, framed(1, one(6, taken, typed("z", after=(6, taken - 1)))))
-        await room.settled(ann)
+        room.sessions.receive(ben, framed(1, one(6, taken, typed("z", after=(6, taken - 1)))))
+        await room.sessions.settled(ann)
         assert "fork" in {notice["kind"] for notice in notices(ann.outbox.take())}
     async with building.registry.hold(document) as again:
         assert again is not room
@@ -192,8 +192,8 @@ async def test_a_large_update_ahead_of_a_gap_sends_its_author_back(building: Bui
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, one(5, 2, typed("x" * 70_000, after=(5, 1)))))
-        await room.settled(ann)
+        room.sessions.receive(ann, framed(2, one(5, 2, typed("x" * 70_000, after=(5, 1)))))
+        await room.sessions.settled(ann)
         assert ann.outbox.closing is not None
         assert ann.outbox.closing.code == 1013
         assert acks(ann.outbox.take()) == []
@@ -203,9 +203,9 @@ async def test_who_leaves_before_the_examination_takes_his_update_along(building
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, LARGE))
-        room.leave(ann)
-        await room.settled(ann)
+        room.sessions.receive(ann, framed(2, LARGE))
+        room.sessions.leave(ann)
+        await room.sessions.settled(ann)
         assert room.is_settled
         assert room.text == ""
 
@@ -214,12 +214,12 @@ async def test_who_leaves_while_another_is_weighed_takes_his_update_along(buildi
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, LARGE))
-        room.receive(ben, framed(2, one(8, 0, typed("b" * 70_000))))
+        room.sessions.receive(ann, framed(2, LARGE))
+        room.sessions.receive(ben, framed(2, one(8, 0, typed("b" * 70_000))))
         await asyncio.sleep(0)
-        room.leave(ben)
-        await room.settled(ann)
-        await room.settled(ben)
+        room.sessions.leave(ben)
+        await room.sessions.settled(ann)
+        await room.sessions.settled(ben)
         await eventually(lambda: room.is_settled)
         assert "b" not in room.text
 
@@ -230,9 +230,9 @@ async def test_what_waits_for_a_rooms_examiner_is_bounded(building: Building) ->
         sessions = [enter(room, f"ann {at}") for at in range(5)]
         frame = framed(2, one(8, 0, typed("b" * (15 * 2**20))))
         for session in sessions:
-            room.receive(session, frame)
+            room.sessions.receive(session, frame)
         for session in sessions:
-            await room.settled(session)
+            await room.sessions.settled(session)
         assert [session.outbox.closing is None for session in sessions] == [True] * 4 + [False]
 
 
@@ -240,7 +240,7 @@ async def test_a_room_that_closes_between_the_pieces_stores_all_of_them(building
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben = enter(room, "ann"), enter(room, "ben", BEN)
-        room.receive(ann, framed(2, LARGE))
+        room.sessions.receive(ann, framed(2, LARGE))
         await eventually(lambda: bool(ben.outbox.take()))
         assert building.log.appends == []
         await building.registry.drop(document.id, code=1001, reason="")
@@ -255,15 +255,15 @@ async def test_a_room_that_closes_long_before_the_last_piece_stores_none(buildin
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann, ben, cat = enter(room, "ann"), enter(room, "ben", BEN), enter(room, "cat", BEN)
-        room.receive(ann, framed(2, LARGE))
-        await room.settled(ann)
+        room.sessions.receive(ann, framed(2, LARGE))
+        await room.sessions.settled(ann)
         await eventually(lambda: room.is_settled)
         ben.outbox.take()
-        room.receive(cat, framed(2, one(9, 0, typed("c", after=(7, 300)))))
+        room.sessions.receive(cat, framed(2, one(9, 0, typed("c", after=(7, 300)))))
         many = [typed("a", after=(6, at), before=(6, at + 1)) for at in range(12_000)]
-        room.receive(ann, framed(2, one(7, 0, *many)))
+        room.sessions.receive(ann, framed(2, one(7, 0, *many)))
         await eventually(lambda: bool(ben.outbox.take()))
-        room.receive(ben, framed(2, one(8, 0, typed("b", after=(7, 0)))))
+        room.sessions.receive(ben, framed(2, one(8, 0, typed("b", after=(7, 0)))))
         if how == "drop":
             await building.registry.drop(document.id, code=1001, reason="")
         else:
@@ -277,7 +277,7 @@ async def test_a_server_that_stops_at_an_examination_gives_it_up(building: Build
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, LARGE))
+        room.sessions.receive(ann, framed(2, LARGE))
         await asyncio.sleep(0)
         await building.registry.close()
         assert acks(ann.outbox.take()) == []
@@ -286,45 +286,45 @@ async def test_a_server_that_stops_at_an_examination_gives_it_up(building: Build
 async def test_scripts_bring_large_updates_too(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
-        written = await room.submit(ANN, LARGE)
+        written = await room.writers.submit(ANN, LARGE)
         assert (written.seq, written.changed, len(room.text)) == (4, True, 900_000)
-        assert not (await room.submit(ANN, LARGE)).changed
+        assert not (await room.writers.submit(ANN, LARGE)).changed
         with pytest.raises(InvalidInput):
-            await room.submit(ANN, one(9, 5, typed("x" * 70_000, after=(9, 4))))
+            await room.writers.submit(ANN, one(9, 5, typed("x" * 70_000, after=(9, 4))))
         with pytest.raises(Malformed):
-            await room.submit(ANN, b"\xff" * 70_000)
+            await room.writers.submit(ANN, b"\xff" * 70_000)
         with pytest.raises(UpdateRefused) as refused:
-            await room.submit(ANN, one(9, 0, typed("x" * 1_100_000)))
+            await room.writers.submit(ANN, one(9, 0, typed("x" * 1_100_000)))
         assert refused.value.limit == "max_document_bytes"
-        gone = await room.submit(ANN, update(removed=[deletes(6, *[(2 * at, 1) for at in range(3000)])]))
+        gone = await room.writers.submit(ANN, update(removed=[deletes(6, *[(2 * at, 1) for at in range(3000)])]))
         assert (gone.changed, len(room.text)) == (True, 897_000)
 
 
 async def test_a_heavy_plan_is_made_on_a_copy_and_merged(building: Building) -> None:
     document = await building.document()
     async with building.registry.hold(document) as room:
-        await room.edit(ANN, lambda _: [Splice(0, 0, "one two three")])
-        editing = asyncio.create_task(room.edit(BEN, **heavy(partial(textedit.diff, new="1 two 3"))))
+        await room.writers.edit(ANN, lambda _: [Splice(0, 0, "one two three")])
+        editing = asyncio.create_task(room.writers.edit(BEN, **heavy(partial(textedit.diff, new="1 two 3"))))
         await asyncio.sleep(0)
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, one(5, 0, typed("! "))))
+        room.sessions.receive(ann, framed(2, one(5, 0, typed("! "))))
         written = await editing
         assert written.changed
         assert sorted(room.text) == sorted("! 1 two 3")
-        assert not (await room.edit(BEN, **heavy(partial(textedit.diff, new=room.text)))).changed
+        assert not (await room.writers.edit(BEN, **heavy(partial(textedit.diff, new=room.text)))).changed
         wrong = partial(textedit.apply_edits, edits=[textedit.Insert(at=99, text="x")])
         with pytest.raises(EditConflict) as conflict:
-            await room.edit(BEN, **heavy(wrong))
+            await room.writers.edit(BEN, **heavy(wrong))
         assert conflict.value.index == 0
         seq = room.seq
         strict = heavy(partial(textedit.diff, new="new"))
-        editing = asyncio.create_task(room.edit(BEN, **strict, expect_seq=seq))
+        editing = asyncio.create_task(room.writers.edit(BEN, **strict, expect_seq=seq))
         await asyncio.sleep(0)
-        room.receive(ann, framed(2, one(5, 2, typed("?", after=(5, 1)))))
+        room.sessions.receive(ann, framed(2, one(5, 2, typed("?", after=(5, 1)))))
         with pytest.raises(PreconditionFailed):
             await editing
         await eventually(lambda: room.is_settled)
-        await room.edit(BEN, **strict, expect_seq=room.seq)
+        await room.writers.edit(BEN, **strict, expect_seq=room.seq)
         assert room.text == "new"
 
 
@@ -334,18 +334,18 @@ async def test_a_heavy_plan_on_a_past_text_is_made_on_a_copy_too(
     """A comparison of 2 MB on the loop held everybody up for 1.5 s."""
     document = await building.document()
     async with building.registry.hold(document) as room:
-        base = (await room.edit(ANN, lambda _: [Splice(0, 0, "one two")])).seq
-        await room.edit(ANN, lambda _: [Splice(0, 0, "! ")])
-        written = await room.edit_at(BEN, base, **heavy(partial(textedit.diff, new="1 two")))
+        base = (await room.writers.edit(ANN, lambda _: [Splice(0, 0, "one two")])).seq
+        await room.writers.edit(ANN, lambda _: [Splice(0, 0, "! ")])
+        written = await room.writers.edit_at(BEN, base, **heavy(partial(textedit.diff, new="1 two")))
         assert (written.changed, room.text) == (True, "! 1 two")
         same = partial(textedit.diff, new="one two")
-        assert not (await room.edit_at(BEN, base, **heavy(same))).changed
+        assert not (await room.writers.edit_at(BEN, base, **heavy(same))).changed
         await building.registry.close()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     other = Building(building.database)
     async with other.registry.hold(document) as room:
         with pytest.raises(Unavailable):
-            await room.edit_at(BEN, base, **heavy(same))
+            await room.writers.edit_at(BEN, base, **heavy(same))
     await other.close()
 
 
@@ -394,8 +394,8 @@ async def test_where_no_examiner_can_be_started_an_author_is_to_come_back(
     document = await building.document()
     async with building.registry.hold(document) as room:
         ann = enter(room, "ann")
-        room.receive(ann, framed(2, LARGE))
-        await room.settled(ann)
+        room.sessions.receive(ann, framed(2, LARGE))
+        await room.sessions.settled(ann)
         assert ann.outbox.closing is not None
         assert ann.outbox.closing.code == 1013
 

@@ -17,22 +17,22 @@ from coscribe.api.pace import Pace
 from coscribe.api.switchboard import Switchboard
 from coscribe.api.wiring import Wiring
 from coscribe.core.session import Session
-from coscribe.rooms.room import Room
+from coscribe.rooms.sessions import Sessions
 
 # Providers take slashes off the end of their address, but for those that are told not to.
 PATHS = frozenset(("/hocuspocus", "/hocuspocus/"))
 
 
 class HocuspocusLine(Line):
-    """A line whose room and session are a switchboard."""
+    """A line for which a switchboard is its session, and the sessions of its room."""
 
     __slots__ = ("_board",)
 
     def __init__(
         self, lines: Lines, board: Switchboard, pace: Pace, most_bytes: int, ended: Callable[[int], None]
     ) -> None:
-        # It has what a line asks of a room, and nothing else of one.
-        super().__init__(lines, cast(Room, board), pace, most_bytes, ended)
+        # It has what a line asks of the sessions of a room, and nothing else of them.
+        super().__init__(lines, cast(Sessions, board), pace, most_bytes, ended)
         self._board = board
 
     def _denied(self, reason: str) -> bytes:

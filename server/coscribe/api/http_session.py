@@ -158,7 +158,7 @@ class HttpSession:
             outbox.take()
             self._forget()
         if outbox.is_stale and not outbox.is_waiting and outbox.closing is None:
-            self._stay.room.drained(self._session)
+            self._stay.room.sessions.drained(self._session)
         taken = [self._keep(frame) for frame in outbox.take(most_bytes)]
         if outbox.closing is not None and not outbox.is_waiting:
             self._closed = outbox.closing
@@ -208,24 +208,24 @@ class HttpSession:
                 await self._turn.wait_for(lambda: number <= self._taken + 1)
 
     async def _tell(self, messages: Sequence[bytes]) -> None:
-        room, session, at = self._stay.room, self._session, 0
+        sessions, session, at = self._stay.room.sessions, self._session, 0
         while at < len(messages) and session.outbox.closing is None and not self.is_over:
-            slice_ = messages[at : at + room.most_of_slice(MOST_FRAMES)]
-            taken, extra = tell(room, session, slice_)
+            slice_ = messages[at : at + sessions.most_of_slice(MOST_FRAMES)]
+            taken, extra = tell(sessions, session, slice_)
             at += taken
             wait_s = self._stay.pace.spend(sum(map(len, slice_[:taken])), taken + extra)
             if self._stay.pace.is_flooded:
                 session.outbox.close(1013, "You have been sending too much for too long.")
-            if room.weighs(session.id):
-                await room.settled(session)
-            elif room.is_behind:
+            if sessions.weighs(session.id):
+                await sessions.settled(session)
+            elif sessions.is_behind:
                 await self._caught_up()
             await asyncio.sleep(wait_s)
 
     async def _caught_up(self) -> None:
         """Wait until the room is behind no more."""
         done = asyncio.Event()
-        self._stay.room.hold_back(done.set)
+        self._stay.room.sessions.hold_back(done.set)
         await done.wait()
 
     # The end

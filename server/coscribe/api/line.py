@@ -21,7 +21,7 @@ from coscribe.api.writing import WRITE_BYTES
 from coscribe.core.outbox import Closing, Outbox, is_final
 from coscribe.core.protocol import KEEPALIVE, encode_denied
 from coscribe.core.session import Session
-from coscribe.rooms.room import Room
+from coscribe.rooms.sessions import Sessions
 
 # Without a sign of life for so long a line is asked for one, and then cut: 30 s after it died, at the latest.
 _ASK_AFTER_S, _DEAD_AFTER_S = 13.0, 27.0
@@ -40,8 +40,10 @@ class Line(Reading):
 
     __slots__ = ("_code", "_ended", "_pong")
 
-    def __init__(self, lines: Lines, room: Room, pace: Pace, most_bytes: int, ended: Callable[[int], None]) -> None:
-        super().__init__(lines, room, pace, most_bytes)
+    def __init__(
+        self, lines: Lines, sessions: Sessions, pace: Pace, most_bytes: int, ended: Callable[[int], None]
+    ) -> None:
+        super().__init__(lines, sessions, pace, most_bytes)
         self._ended = ended
         # The newest ping that is to be answered once the line takes more (RFC 6455, 5.5.3).
         self._pong: bytes | None = None
@@ -83,7 +85,7 @@ class Line(Reading):
         elif outbox.closing is not None:
             self._close(outbox.closing)
         elif outbox.is_stale and self._unsent is None:
-            self._room.drained(self._session)
+            self._sessions.drained(self._session)
 
     def _close(self, closing: Closing) -> None:
         """End the conversation; a final code is preceded by permission denied, the only reason stock clients show."""

@@ -16,7 +16,7 @@ from coscribe.api.pace import Pace
 from coscribe.api.telling import MOST_EXTRA, MOST_FRAMES, tell
 from coscribe.api.writing import Writing
 from coscribe.core.session import Session
-from coscribe.rooms.room import Room
+from coscribe.rooms.sessions import Sessions
 
 
 class State(Enum):
@@ -50,15 +50,15 @@ class Reading(Writing):
         "_kept_bytes",
         "_most_bytes",
         "_pace",
-        "_room",
         "_session",
+        "_sessions",
         "_state",
         "_unfinished",
     )
 
-    def __init__(self, lines: Lines, room: Room, pace: Pace, most_bytes: int) -> None:
+    def __init__(self, lines: Lines, sessions: Sessions, pace: Pace, most_bytes: int) -> None:
         super().__init__(lines)
-        self._room = room
+        self._sessions = sessions
         self._pace = pace
         self._most_bytes = most_bytes
         self._session: Session
@@ -114,20 +114,20 @@ class Reading(Writing):
         wait_s = self._pace.spend(read.pos, read.cost)
         if self._pace.is_flooded:
             self._session.outbox.close(1013, "You have been sending too much for too long.")
-        elif self._room.weighs(self._session.id):
+        elif self._sessions.weighs(self._session.id):
             self._hold = True
             self._pause()
             self._lines.spawn(self._settle())
         elif wait_s or (is_left and not read.need):
             self._pause()
             self._hold = asyncio.get_running_loop().call_later(wait_s, self._go_on)
-        elif self._state is State.OPEN and self._room.gather(self.read_on):
+        elif self._state is State.OPEN and self._sessions.gather(self.read_on):
             self._pause()
 
     def _read_frames(self, data: bytes) -> Read:
         pos = need = frames = whole = 0
         extra = 0.0
-        most = min(self._room.most_of_slice(MOST_FRAMES), self._pace.messages_left())
+        most = min(self._sessions.most_of_slice(MOST_FRAMES), self._pace.messages_left())
         while pos < len(data) and frames < most and extra <= MOST_EXTRA and self._state is not State.DEAF:
             is_fragmented = self._unfinished is not None and self._unfinished.is_fragmented
             messages, until = ([], pos) if is_fragmented else short_messages(data, pos, most - frames)
@@ -145,13 +145,13 @@ class Reading(Writing):
                 if message is not None:
                     whole += 1
                     extra += self._tell([message])[1]
-            if self._room.weighs(self._session.id):
+            if self._sessions.weighs(self._session.id):
                 break
         return Read(pos, need, whole, frames + extra)
 
     def _tell(self, messages: list[bytes]) -> tuple[int, float]:
         """Give the room messages; what comes behind our close counts for nothing."""
-        return tell(self._room, self._session, messages) if self._state is State.OPEN else (len(messages), 0.0)
+        return tell(self._sessions, self._session, messages) if self._state is State.OPEN else (len(messages), 0.0)
 
     def _frame_at(self, data: bytes, pos: int) -> tuple[int, bytes | None]:
         """Where a frame ends, beyond the data where it is not whole; and the message that it ends, if it does."""
@@ -203,7 +203,7 @@ class Reading(Writing):
 
     async def _settle(self) -> None:
         """Read on once the session's large update has come to its end: the next frame may build on it."""
-        await self._room.settled(self._session)
+        await self._sessions.settled(self._session)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -211,9 +211,9 @@ class Reading(Writing):
         transport, unfinished = self._transport, self._unfinished
         if transport is None or transport.is_closing() or not self._hold:
             return
-        if self._room.is_behind:
+        if self._sessions.is_behind:
             self._hold = True
-            self._room.hold_back(self._go_on)
+            self._sessions.hold_back(self._go_on)
             return
         self._hold = False
         self._heard_at = self._lines.now()

@@ -57,9 +57,9 @@ async def _enter(
     """Bring the caller into the document's room and hand the socket over to his line."""
     stay = await come_in(wiring, connection, document_id, caller)
     if connection.query_params.get("echo") == "1":
-        stay.room.echo(stay.session)
+        stay.room.sessions.echo(stay.session)
     ended = partial(_ended, stay, handshake.left)
-    line = Line(wiring.lines, stay.room, stay.pace, wiring.settings.max_frame_bytes, ended)
+    line = Line(wiring.lines, stay.room.sessions, stay.pace, wiring.settings.max_frame_bytes, ended)
     if not handshake.hand_over(line, stay.session):
         stay.leave()
 

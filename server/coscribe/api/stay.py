@@ -56,11 +56,11 @@ class Stay:
         self.session = kind(new_id(), caller.actor, role, outbox, link_id, refused=wiring.count_refusal)
         try:
             wiring.gates.require_place(len(self.room.sessions))
-            self.room.join(self.session)
+            self.room.sessions.join(self.session)
             # What was taken away meanwhile met no session: ask again now that there is one.
             if wiring.access.changes != changes:
                 _, role = await wiring.access.enter(document_id, caller)
-                self.room.set_role(self.session, role)
+                self.room.sessions.set_role(self.session, role)
         except BaseException:
             self.leave()
             raise
@@ -70,7 +70,7 @@ class Stay:
         self._place.leave()
         self._wiring.registry.release(self._held)
         self.session.outbox.end()
-        self.room.leave(self.session)
+        self.room.sessions.leave(self.session)
 
     def tell_end(self, carrier: str, code: int) -> None:
         """Write down that it has ended, with its close code."""

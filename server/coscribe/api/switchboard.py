@@ -86,7 +86,7 @@ class Switchboard:
         prefix = next((channel.prefix for channel in self._channels.values()), b"")
         return prefix + KEEPALIVE
 
-    # What a line asks of a room
+    # What a line asks of the sessions of a room
 
     @property
     def _rooms(self) -> list[tuple[Room, Session]]:
@@ -105,42 +105,42 @@ class Switchboard:
 
     def most_of_slice(self, most: int) -> int:
         """How many messages may be read before others are."""
-        return min((room.most_of_slice(most) for room, _ in self._rooms), default=most)
+        return min((room.sessions.most_of_slice(most) for room, _ in self._rooms), default=most)
 
     def weighs(self, session_id: str) -> bool:
         """Whether a large update of one of the documents is on its way."""
         del session_id
-        return any(room.weighs(session.id) for room, session in self._rooms)
+        return any(room.sessions.weighs(session.id) for room, session in self._rooms)
 
     async def settled(self, session: Session) -> None:
         """Wait until none is."""
         del session
         for room, own in self._rooms:
-            await room.settled(own)
+            await room.sessions.settled(own)
 
     @property
     def is_behind(self) -> bool:
         """Whether one of the rooms has more to apply than a turn is for."""
-        return any(room.is_behind for room, _ in self._rooms)
+        return any(room.sessions.is_behind for room, _ in self._rooms)
 
     def hold_back(self, read: Callable[[], None]) -> None:
         """Have the line read on once the first of those rooms is not behind any more."""
-        behind = next((room for room, _ in self._rooms if room.is_behind), None)
+        behind = next((room for room, _ in self._rooms if room.sessions.is_behind), None)
         if behind is None:
             asyncio.get_running_loop().call_soon(read)
         else:
-            behind.hold_back(read)
+            behind.sessions.hold_back(read)
 
     def gather(self, read: Callable[[], None]) -> bool:
         """Have the line read on before the next flush of a room that has no time now."""
-        return any(room.gather(read) for room, _ in self._rooms)
+        return any(room.sessions.gather(read) for room, _ in self._rooms)
 
     def drained(self, session: Session) -> None:
         """The line is free again after it fell behind."""
         del session
         for room, own in self._rooms:
             if own.outbox.is_stale and not own.outbox.is_waiting:
-                room.drained(own)
+                room.sessions.drained(own)
 
     def receive(self, session: Session, frame: bytes) -> float:
         """Take one frame; gives what it costs, in ordinary messages."""
@@ -236,5 +236,5 @@ class Switchboard:
             return 1.0  # words between clients, which no feature of ours has
         session = cast(HocuspocusSession, stay.session)
         if found.message.startswith(b"\x00\x00") and session.asks():
-            stay.room.ask(session)
-        return stay.room.receive(session, found.message)
+            stay.room.sessions.ask(session)
+        return stay.room.sessions.receive(session, found.message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coscribe.core.session import Session
-from coscribe.rooms.room import Room
+from coscribe.rooms.sessions import Sessions
 
 # What is read of one session in a turn of the loop: 200 keystrokes with their carets, 2 ms.
 MOST_FRAMES = 400
@@ -14,23 +14,23 @@ MOST_FRAMES = 400
 MOST_EXTRA = 400.0
 
 
-def tell(room: Room, session: Session, messages: Sequence[bytes]) -> tuple[int, float]:
+def tell(sessions: Sessions, session: Session, messages: Sequence[bytes]) -> tuple[int, float]:
     """Give a room messages of a session.
 
     Gives how many it took before something was in the way, and what they cost beyond ordinary ones.
     """
     extra = 0.0
-    express = room.express(session)
-    number, taken = 0, room.taken
+    express = sessions.express(session)
+    number, taken = 0, sessions.taken
     for message in messages:
         number += 1
         if express is not None and express(session, message):
             continue
-        before = room.taken
-        extra += room.receive(session, message) - 1.0
-        taken += room.taken - before
-        express = room.express(session)
-        if extra > MOST_EXTRA or room.weighs(session.id):
+        before = sessions.taken
+        extra += sessions.receive(session, message) - 1.0
+        taken += sessions.taken - before
+        express = sessions.express(session)
+        if extra > MOST_EXTRA or sessions.weighs(session.id):
             break
-    room.took(session)
-    return number, extra + (room.taken - taken) * (room.cost - 1.0)
+    sessions.took(session)
+    return number, extra + (sessions.taken - taken) * (sessions.cost - 1.0)

@@ -66,4 +66,4 @@ def _tell(room: Room, head: Head | None, known: int) -> None:
     elif head.seq < known:
         room.stray("the log stands before what was read of it")
     else:
-        room.heard(head.seq)
+        room.standing.heard(head.seq)

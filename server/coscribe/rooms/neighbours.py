@@ -172,7 +172,7 @@ class Neighbours:
         match message:
             case Stored(_, generation, seq, entries):
                 if generation == room.generation:
-                    room.heard(seq, entries)
+                    room.standing.heard(seq, entries)
                 elif generation > room.generation:
                     room.replaced(generation)
             case Present():

@@ -88,7 +88,7 @@ class Opener:
             raise Unavailable("The document was just removed.")
         restored = await restore(self.storage.log, Place(current.id, current.generation), current.seq)
         room = await self._room(current, restored)
-        room.careful = careful
+        room.sessions.careful = careful
         behind = current.seq - restored.snapshot_seq
         tail = Tail(restored.snapshot_bytes, behind, _KEYSTROKE_BYTES * behind)
         return Opened(room, tail, current.title_by_hand)

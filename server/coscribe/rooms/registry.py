@@ -179,7 +179,7 @@ class Registry:
                 continue  # it ended before its first holder came to run
             self._hold(held)
             try:
-                await held.room.caught_up(document.seq)
+                await held.room.standing.caught_up(document.seq)
             except BaseException:  # who asked may be cancelled meanwhile
                 self.release(held)
                 raise
@@ -273,7 +273,7 @@ class Registry:
 
     def _failed(self, room: Room) -> None:
         """Drop a room whose engine failed; the next one applies updates one by one until it knows which it was."""
-        self._watch("engine_failed", document_id=room.document_id, again=room.careful)
+        self._watch("engine_failed", document_id=room.document_id, again=room.sessions.careful)
         if len(self._suspects) >= _MOST_SUSPECTS:
             del self._suspects[next(iter(self._suspects))]
         self._suspects[room.document_id] = None
@@ -291,7 +291,7 @@ class Registry:
         self._watch("text_rewritten", document_id=place.document_id, seq=entry.seq)
         room = self.live(place.document_id)
         if room is not None and room.generation == place.generation:
-            room.heard(entry.seq, (entry,))
+            room.standing.heard(entry.seq, (entry,))
 
     def _forget(self, room: Room) -> None:
         """Drop a closed room; the next to ask gets another."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coscribe.core.exchange import Exchange, Plan
+from coscribe.core.exchange import Exchange
 from coscribe.core.following import Commit
 from coscribe.core.intake import Accepted
 from coscribe.core.replica import EngineFailed
 from coscribe.core.session import Session
 from coscribe.core.strain import TURN_S
-from coscribe.errors import Malformed, Unavailable
-from coscribe.model import Activity, ActivityKind, Entry, Principal, Role
+from coscribe.model import Activity, ActivityKind, Principal
 from coscribe.rooms.asking import Asking
 from coscribe.rooms.elsewhere import PeopleElsewhere
 from coscribe.rooms.feed import Feed, TextChange
@@ -23,10 +21,11 @@ from coscribe.rooms.phase import Life, Phase
 from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Saved
+from coscribe.rooms.sessions import Hall, Sessions
 from coscribe.rooms.standing import LogListener, Standing
 from coscribe.rooms.turns import Turn
 from coscribe.rooms.weighing import Host, Weighing
-from coscribe.rooms.writers import Door, Writers, Written, light
+from coscribe.rooms.writers import Door, Writers
 
 _NOT_SAVED = "Changes cannot be saved at the moment."
 _RESTARTING = "The server is restarting."
@@ -56,7 +55,6 @@ class Room:
         # The seq of the text whose words are stored for searching; None where that was not asked yet.
         self.worded: int | None = None
         self._life = Life()
-        self.careful = False
         # What of the log could not be read when the room was opened, as a sentence.
         self.damage: str | None = None
         self.feed: Feed
@@ -65,19 +63,20 @@ class Room:
         self._owner = owner
         self.elsewhere = PeopleElsewhere(document_id, exchange, self._soon)
         self._presence = Presence(exchange, lambda: self.feed, self._soon, means.turns, self.elsewhere)
-        self._turns = means.turns
         self._turn = Turn(means.turns, self._take_turn)
         self._strain = exchange.intake.strain
         self._asking = Asking(exchange)
         self._quiet = Quiet(lambda: self.seq, lambda: owner.paused(self), self._rested)
         host = Host(lambda: self._life.is_open, self._changed, self.fail)
         self._weighing = Weighing(exchange, means.workshop, host)
+        hall = Hall(self._soon, self._changed, self.fail, self._greet)
+        self.sessions = Sessions(exchange, self._life, self._turn, self._weighing, self._presence, hall)
         told = LogListener(
             self._on_saved, self._followed, self._on_delayed, self.lost, self.replaced, self.fail, self.stray
         )
-        self._standing = Standing(document_id, exchange, means, self._life, told)
+        self.standing = Standing(document_id, exchange, means, self._life, told)
         door = Door(host.is_open, self._wrote, self.fail)
-        self._writers = Writers(exchange, self._standing.saving, self._weighing, door)
+        self.writers = Writers(exchange, self.standing, self._weighing, door)
 
     def open(self, feed: Feed) -> None:
         """Begin to live, with the feed that its readers follow."""
@@ -115,33 +114,7 @@ class Room:
         """Whether everything that was accepted is durable."""
         return self._exchange.intake.is_settled
 
-    def heard(self, seq: int, entries: Sequence[Entry] = ()) -> None:
-        """The log has come to this seq at least; `entries` are its last ones, where they are known."""
-        self._standing.follower.heard(seq, entries)
-
-    async def caught_up(self, seq: int) -> None:
-        """Wait until the committed text has come to a seq that is in the log. Raises Unavailable."""
-        if self.seq < seq:
-            await self._standing.follower.caught_up(seq)
-
-    async def encoded_state(self) -> tuple[int, bytes]:
-        """Everything committed as one Yjs v1 update, and its seq. Raises Unavailable."""
-        try:
-            return await self._standing.state()
-        except EngineFailed as error:
-            self.fail()
-            raise Unavailable("The document is opened again.") from error
-
-    async def text_at(self, seq: int) -> str:
-        """The text as it stood at a past position. Raises PositionGone where it cannot be told exactly any more."""
-        return await self._standing.past.text_at(seq)
-
-    # Sessions
-
-    @property
-    def sessions(self) -> Collection[Session]:
-        """Who is connected."""
-        return self._exchange.sessions.values()
+    # People
 
     @property
     def people(self) -> list[dict[str, Any]]:
@@ -153,90 +126,6 @@ class Room:
         self._presence.remember()
         return self._presence.people()
 
-    def join(self, session: Session) -> None:
-        """Take a session in."""
-        self._exchange.join(session)
-        self._presence.start()
-
-    def leave(self, session: Session) -> None:
-        """Let a session go."""
-        self._exchange.leave(session)
-        self._soon()
-
-    def express(self, session: Session) -> Callable[[Session, bytes], bool] | None:
-        """The express way for a session's frames, None where it is closed now; `took` is to follow what it takes in."""
-        if not self._life.is_open or self.careful or self._strain.is_slow or session.outbox.closing is not None:
-            return None
-        return self._exchange.express.take
-
-    @property
-    def taken(self) -> int:
-        """How many updates were accepted."""
-        return self._exchange.intake.taken
-
-    @property
-    def cost(self) -> float:
-        """What an update of this room counts as, in ordinary messages."""
-        return self._strain.cost
-
-    def most_of_slice(self, most: int) -> int:
-        """How many messages may be read of one line before others are."""
-        return self._strain.most_of_slice(most)
-
-    def took(self, session: Session) -> None:
-        """The express way has taken something in."""
-        self._exchange.took(session)
-        if self._exchange.is_dirty:
-            self._soon()
-
-    def receive(self, session: Session, frame: bytes) -> float:
-        """Take one frame; every answer, also the end, comes by the session's outbox.
-
-        Gives what it costs, in ordinary messages.
-        """
-        if not self._life.is_open or session.outbox.closing is not None:
-            return 1.0
-        was_ours, taken = session.is_ours, self.taken
-        if self._take(session, frame):
-            if self._exchange.is_dirty:
-                self._soon()
-        else:
-            if session.is_ours and not was_ours:
-                self._greet(session)
-            self._changed()
-        return self._strain.cost if self.taken > taken else 1.0
-
-    def _take(self, session: Session, frame: bytes) -> bool:
-        """Let the exchange take a frame; True where a flush is all that is left to do."""
-        try:
-            is_all = self._exchange.receive(session, frame)
-            if self.careful:
-                self._exchange.flush()
-        except Malformed as error:
-            session.break_off(error)
-        except EngineFailed:
-            if self.careful:  # else the one that failed may be somebody else's, taken in with this one
-                session.outbox.close(4400, "This change could not be applied.")
-            self.fail()
-        else:
-            return is_all and not self.careful
-        return False
-
-    def _changed(self) -> None:
-        if self._exchange.is_dirty:
-            self._soon()
-        self._weighing.start()
-        self._standing.submit()
-        self._asking.watch()
-
-    def weighs(self, session_id: str) -> bool:
-        """Whether a large update of a session is on its way."""
-        return self._weighing.is_at(session_id)
-
-    async def settled(self, session: Session) -> None:
-        """Wait until no large update of a session is on its way: its next frame may build on it."""
-        await self._weighing.settled(session.id)
-
     def _greet(self, session: Session) -> None:
         """Tell one of our own clients what is wrong at the moment."""
         if self.phase is Phase.DEGRADED:
@@ -244,36 +133,16 @@ class Room:
         if self.damage is not None:
             session.notify("damaged", f"Part of this document could not be read. {self.damage}")
 
-    def drained(self, session: Session) -> None:
-        """A session's line is free again after it fell behind."""
-        with self._failing():
-            self._exchange.drained(session)
-
-    def echo(self, session: Session) -> None:
-        """Send a session its own updates back once they are saved."""
-        self._exchange.echo(session)
-
-    def ask(self, session: Session) -> None:
-        """Ask a session for what is not here."""
-        self._exchange.ask(session)
-
-    def set_role(self, session: Session, role: Role | None) -> None:
-        """Change what a session may do; None ends it (4403)."""
-        if role is None:
-            session.outbox.close(4403, "Your access to this document was removed.")
-        elif role is not session.role:
-            session.role = role
-            session.notify("role", f"You are now {role.value} of this document.", role=role.value)
-            self._presence.touch()
-
     def rename(self, principal: Principal) -> None:
         """Show a principal's new name and colour."""
         for session in self.sessions:
             if session.principal.id == principal.id:
                 session.principal = principal
         self._exchange.awareness.rename(principal)
-        self._standing.authors.rename(principal)
+        self.standing.authors.rename(principal)
         self._soon()
+
+    # The document beside its text
 
     def announce(self, activity: Activity) -> None:
         """Tell readers of an activity, and our own clients that the document beside its text has changed."""
@@ -292,52 +161,27 @@ class Room:
         self.title = title
         self._exchange.audience.notify("document", "renamed")
 
-    # Writers over REST
-
-    async def edit(
-        self, author: Principal, plan: Plan, *, expect_seq: int | None = None, weight: Callable[[int], int] = light
-    ) -> Written:
-        """Change the text by a plan made on the live text, as Writers do."""
-        return await self._writers.edit(author, plan, expect_seq=expect_seq, weight=weight)
-
-    async def submit(self, author: Principal, update: bytes) -> Written:
-        """Take a Yjs v1 update, as Writers do."""
-        return await self._writers.submit(author, update)
-
-    async def edit_at(
-        self, author: Principal, base: int, plan: Plan, *, weight: Callable[[int], int] = light
-    ) -> Written:
-        """Change the text as it stood at `base`, merged with what came since."""
-        return await self._writers.edit_on(await self._standing.past.replica_at(base), author, plan, weight=weight)
+    # Turns of the loop
 
     def _wrote(self, author: Principal, item: Accepted | None) -> None:
+        """A script has written: who is here sees him."""
         if item is not None and (self.sessions or self.feed.readers):
             self._presence.show_writer(author, item.scan)
         self._changed()
 
-    # Turns of the loop
+    def _changed(self) -> None:
+        """Go on with all that may be left to do."""
+        if self._exchange.is_dirty:
+            self._soon()
+        self._weighing.start()
+        self.standing.submit()
+        self._asking.watch()
 
     def _soon(self) -> None:
         """Flush once in this turn, behind all sockets that were read in it, or at the next tick."""
         if self.phase is not Phase.CLOSED:
             # Where the engine is slow, what gathers until a tick would hold everybody up.
             self._turn.ask(at_once=self._strain.is_slow)
-
-    def gather(self, read: Callable[[], None]) -> bool:
-        """Have a line that is held back read on before the next flush; False where the server has time to read now."""
-        if (self._turns.is_busy or self.is_behind) and self._life.is_open:
-            self._turn.before(read)
-            return True
-        return False
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether the room has more to apply than a turn is for; nothing more is read for it meanwhile."""
-        return self._turn.is_behind
-
-    def hold_back(self, read: Callable[[], None]) -> None:
-        """Have a line read on once the room is not behind any more."""
-        self._turn.before(read)
 
     def _take_turn(self) -> bool:
         """Flush for as long as a turn is; gives whether there is more."""
@@ -354,15 +198,7 @@ class Room:
         except EngineFailed:
             self.fail()
         self._weighing.start()
-        self._standing.submit()
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """An engine that failed is not used again."""
-        try:
-            yield
-        except EngineFailed:
-            self.fail()
+        self.standing.submit()
 
     # Saving
 
@@ -385,6 +221,16 @@ class Room:
         if self._exchange.is_dirty:
             self._soon()
 
+    def _rested(self) -> None:
+        """Nothing came for a second: digests are compared."""
+        if self.is_settled:
+            self._exchange.intake.following.rejoin()
+        if self.sessions and self.is_settled:
+            try:
+                self._exchange.tell_digest()
+            except EngineFailed:
+                self.fail()
+
     def _on_delayed(self, reason: str) -> None:
         """The log cannot be written: people go on typing, nothing is acked, and they are told (rule D8)."""
         if self._life.turn(Phase.DEGRADED):
@@ -395,6 +241,8 @@ class Room:
     def _recovered(self) -> None:
         if self.phase is Phase.DEGRADED and self._life.turn(Phase.LIVE):
             self._exchange.audience.notify("degraded", "Changes are saved again.", recovered=True)
+
+    # The end
 
     def replaced(self, generation: int) -> None:
         """The document has another generation (rule D6): our clients keep what is not saved as a copy."""
@@ -448,12 +296,4 @@ class Room:
         self._exchange.intake.close()
         self._quiet.stop()
         self._asking.stop()
-        self._standing.close(reason)
-
-    def _rested(self) -> None:
-        """Nothing came for a second: digests are compared."""
-        if self.is_settled:
-            self._exchange.intake.following.rejoin()
-        if self.sessions and self.is_settled:
-            with self._failing():
-                self._exchange.tell_digest()
+        self.standing.close(reason)

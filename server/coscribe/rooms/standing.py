@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from coscribe.core.exchange import Exchange
 from coscribe.core.following import Commit
+from coscribe.core.replica import EngineFailed
+from coscribe.errors import Unavailable
 from coscribe.model import Entry, Place
 from coscribe.rooms.authors import Authors
 from coscribe.rooms.follower import Follower, Host, Source
@@ -48,10 +50,27 @@ class Standing:
         host = Host(lambda: life.phase is not Phase.CLOSED, self._found, self._followed, told.strayed)
         self.follower = Follower(exchange, self.saving, source, host)
 
+    def heard(self, seq: int, entries: Sequence[Entry] = ()) -> None:
+        """The log has come to this seq at least; `entries` are its last ones, where they are known."""
+        self.follower.heard(seq, entries)
+
+    async def caught_up(self, seq: int) -> None:
+        """Wait until the committed text has come to a seq that is in the log. Raises Unavailable."""
+        if self._exchange.intake.seq < seq:
+            await self.follower.caught_up(seq)
+
     async def state(self) -> tuple[int, bytes]:
-        """Everything committed as one Yjs v1 update, and its seq. Raises Unavailable and EngineFailed."""
-        await self.saving.durable()
-        return await self.past.state()
+        """Everything committed as one Yjs v1 update, and its seq. Raises Unavailable."""
+        try:
+            await self.saving.durable()
+            return await self.past.state()
+        except EngineFailed as error:
+            self._told.failed()
+            raise Unavailable("The document is opened again.") from error
+
+    async def text_at(self, seq: int) -> str:
+        """The text as it stood at a past position. Raises PositionGone where it cannot be told exactly any more."""
+        return await self.past.text_at(seq)
 
     def submit(self) -> None:
         """Hand what waits to be stored to the recorder."""

@@ -61,10 +61,10 @@ class Turn:
     Where it says that there is more, it is called again in the next turn of the loop, and nothing is read before.
     """
 
-    __slots__ = ("_flush", "_flushed_at", "_is_asked", "_reads", "_turns", "is_behind")
+    __slots__ = ("_flush", "_flushed_at", "_is_asked", "_reads", "is_behind", "turns")
 
     def __init__(self, turns: Turns, flush: Callable[[], bool]) -> None:
-        self._turns = turns
+        self.turns = turns
         self._flush = flush
         self._flushed_at = float("-inf")
         self._is_asked = False
@@ -76,12 +76,12 @@ class Turn:
         if self._is_asked:
             return
         self._is_asked = True
-        loop, now = self._turns.loop, self._turns.loop.time()
-        self._turns.look(now)
-        if at_once or self._flushed_at + self._turns.tick_s <= now:
+        loop, now = self.turns.loop, self.turns.loop.time()
+        self.turns.look(now)
+        if at_once or self._flushed_at + self.turns.tick_s <= now:
             loop.call_soon(self._read if self._reads else self._run)
         else:
-            loop.call_at(self._flushed_at + self._turns.tick_s, self._read)
+            loop.call_at(self._flushed_at + self.turns.tick_s, self._read)
 
     def before(self, read: Callable[[], None]) -> None:
         """Have `read` called in front of the next flush: what it makes come in goes into that flush."""
@@ -94,17 +94,17 @@ class Turn:
             for read in reads:
                 read()
         # In a turn of the loop come timers, what is due soon, and then sockets: behind them is the next turn but one.
-        self._turns.loop.call_soon(self._turns.loop.call_soon, self._run)
+        self.turns.loop.call_soon(self.turns.loop.call_soon, self._run)
 
     def _run(self) -> None:
         self._is_asked = False
-        self._flushed_at = self._turns.loop.time()
+        self._flushed_at = self.turns.loop.time()
         was_behind, self.is_behind = self.is_behind, False
         if self._reads and not was_behind:
             self.ask()
         self.is_behind = self._flush()
         if self.is_behind and not self._is_asked:
             self._is_asked = True
-            self._turns.loop.call_soon(self._run)
+            self.turns.loop.call_soon(self._run)
         elif self._reads:
             self.ask()

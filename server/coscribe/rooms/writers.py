@@ -12,7 +12,7 @@ from coscribe.core.replica import EngineFailed, Replica
 from coscribe.core.update import EMPTY_UPDATE, TooManyThings
 from coscribe.errors import Unavailable
 from coscribe.model import Principal
-from coscribe.rooms.saving import Saving
+from coscribe.rooms.standing import Standing
 from coscribe.rooms.weighing import Weighing
 
 # Characters to be compared by one plan: some 0.2 s at worst, 5 ms as a rule.
@@ -45,9 +45,9 @@ class Door:
 class Writers:
     """The way in for scripts."""
 
-    def __init__(self, exchange: Exchange, saving: Saving, weighing: Weighing, door: Door) -> None:
+    def __init__(self, exchange: Exchange, standing: Standing, weighing: Weighing, door: Door) -> None:
         self._exchange = exchange
-        self._saving = saving
+        self._standing = standing
         self._weighing = weighing
         self._door = door
 
@@ -69,8 +69,16 @@ class Writers:
             raise self._failed() from error
         return await self._written(author, item)
 
-    async def edit_on(self, base: Replica, author: Principal, plan: Plan, *, weight: Callable[[int], int]) -> Written:
-        """Change a past text, merged with all that came since as the CRDT merges (rule D2); else as `edit`."""
+    async def edit_at(
+        self, author: Principal, base: int, plan: Plan, *, weight: Callable[[int], int] = light
+    ) -> Written:
+        """Change the text as it stood at the seq `base`, merged with what came since (rule D2); else as `edit`.
+
+        Raises PositionGone where that text cannot be told exactly any more.
+        """
+        return await self._edit_on(await self._standing.past.replica_at(base), author, plan, weight)
+
+    async def _edit_on(self, base: Replica, author: Principal, plan: Plan, weight: Callable[[int], int]) -> Written:
         self._require_open()
         if weight(base.size) > _MOST_WEIGHT:
             load = Load(EMPTY_UPDATE, author, REST_SESSION, is_live=False)
@@ -119,4 +127,4 @@ class Writers:
 
     async def _written(self, author: Principal, item: Accepted | None) -> Written:
         self._door.wrote(author, item)
-        return Written(self._exchange.generation, await self._saving.durable(), item is not None)
+        return Written(self._exchange.generation, await self._standing.saving.durable(), item is not None)

@@ -186,7 +186,7 @@ def _set_roles(room: Room, roles: dict[tuple[str, str | None], Role | None]) -> 
     for session in tuple(room.sessions):
         key = (session.principal.id, session.link_id)
         if key in roles and roles[key] is not session.role:
-            room.set_role(session, roles[key])
+            room.sessions.set_role(session, roles[key])
     for reader in tuple(room.feed.readers):
         if roles.get((reader.principal.id, reader.link_id), Role.VIEWER) is None:
             reader.close()

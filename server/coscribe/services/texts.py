@@ -68,7 +68,7 @@ class TextService:
             if at is None:
                 return TextAt(room.generation, room.seq, room.text)
             _require_past(at, room, "at")
-            return TextAt(room.generation, at, await room.text_at(at))
+            return TextAt(room.generation, at, await room.standing.text_at(at))
 
     async def title(self, document: Document) -> str:
         """The title that the text gives itself."""
@@ -79,7 +79,7 @@ class TextService:
         """The whole durable state."""
         document = await self.document(document_id, caller)
         async with self._registry.hold(document) as room:
-            seq, content = await room.encoded_state()
+            seq, content = await room.standing.state()
             return StateAt(room.generation, seq, content)
 
     def storable(self, text: str, field: str = "text") -> str:
@@ -92,7 +92,8 @@ class TextService:
     async def write_first(self, document: Document, author: Principal, text: str) -> Written:
         """Write the text that a new document starts with."""
         async with self._registry.hold(document) as room:
-            return await room.edit(author, partial(textedit.diff, new=text), weight=lambda _: len(text) // _PLAIN)
+            plan = partial(textedit.diff, new=text)
+            return await room.writers.edit(author, plan, weight=lambda _: len(text) // _PLAIN)
 
     async def put(self, document_id: str, caller: Caller, text: str, basis: Basis) -> Written:
         """Make the text what it is to be, by as few operations as that takes.
@@ -126,7 +127,7 @@ class TextService:
         """Merge a Yjs v1 update; raises Malformed, UpdateRefused, InvalidInput and Unavailable."""
         document, _ = await self._access.require(document_id, caller, Role.EDITOR)
         async with self._registry.hold(document) as room:
-            return await room.submit(caller.actor, update)
+            return await room.writers.submit(caller.actor, update)
 
     async def _write(
         self, document: Document, author: Principal, plan: Plan, basis: Basis, *, weight: Callable[[int], int]
@@ -136,8 +137,8 @@ class TextService:
         async with self._registry.hold(document) as room:
             if basis.base is not None:
                 _require_past(basis.base, room, "base")
-                return await room.edit_at(author, basis.base, plan, weight=weight)
-            return await room.edit(author, plan, expect_seq=_expected(basis, room), weight=weight)
+                return await room.writers.edit_at(author, basis.base, plan, weight=weight)
+            return await room.writers.edit(author, plan, expect_seq=_expected(basis, room), weight=weight)
 
 
 def _require_past(seq: int, room: Room, field: str) -> None:
