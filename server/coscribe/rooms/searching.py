@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from coscribe.core.words import WORDED, listed_words
 from coscribe.model import Place
 from coscribe.ports import Documents
+from coscribe.rooms.errands import Errands
 from coscribe.rooms.room import Room
 
 # Between two times that the words of one text are stored while it is written.
@@ -27,7 +28,7 @@ class _Text:
 
 
 class Searching:
-    """One task for all rooms: words are made when it is their turn, so that a thousand pauses are not one long one.
+    """The words of all rooms, made when it is their turn, so that a thousand pauses are not one long one.
 
     `failed` hears which document's words could not be stored, and why; they are tried again with the next change that
     is a minute away, when the room is let go, and when it is opened.
@@ -37,31 +38,26 @@ class Searching:
         self, documents: Documents, failed: Callable[[str, Exception], None], every_s: float = EVERY_S
     ) -> None:
         self._documents = documents
-        self._failed = failed
         self._every_s = every_s
-        # By document. A live room's text is read when it is its turn, for many may wait at once.
-        self._waiting: dict[str, Room | _Text] = {}
+        # A live room's text is read when it is its turn, for many may wait at once.
+        self._errands: Errands[Room | _Text] = Errands("searching", self._make, failed)
         # When the words of a text may be stored again, for those that were of late.
         self._resting: dict[str, asyncio.TimerHandle] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to store."""
-        self._task = asyncio.create_task(self._run(), name="searching")
+        self._errands.start()
 
     async def close(self) -> None:
         """Stop; words that wait are made again when their document is opened."""
         for timer in self._resting.values():
             timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._errands.close()
 
     def follow(self, room: Room) -> None:
         """Have the words of a room's durable text stored, now or when those before are old enough."""
         if room.document_id not in self._resting:
-            self._ask(room.document_id, room)
+            self._errands.ask(room.document_id, room)
             self._resting[room.document_id] = asyncio.get_running_loop().call_later(
                 self._every_s, self._rested, room, room.seq
             )
@@ -71,33 +67,17 @@ class Searching:
         timer = self._resting.pop(room.document_id, None)
         if timer is not None:
             timer.cancel()
-        self._waiting.pop(room.document_id, None)
-        if room.seq > (room.worded or 0) and len(self._waiting) < _MOST_WAITING:
-            self._ask(room.document_id, _text_of(room))
+        self._errands.drop(room.document_id)
+        if room.seq > (room.worded or 0) and len(self._errands) < _MOST_WAITING:
+            self._errands.ask(room.document_id, _text_of(room))
 
     def _rested(self, room: Room, seq: int) -> None:
         del self._resting[room.document_id]
         if room.seq != seq:
             self.follow(room)
 
-    def _ask(self, document_id: str, wanted: Room | _Text) -> None:
-        self._waiting[document_id] = wanted
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                document_id = next(iter(self._waiting))
-                # Not kept by a name: the last one would stay in memory until there is another.
-                await self._try(document_id, self._waiting.pop(document_id))
-
-    async def _try(self, document_id: str, wanted: Room | _Text) -> None:
-        try:
-            await (self._store(wanted) if isinstance(wanted, _Text) else self._follow(wanted))
-        except Exception as error:  # noqa: BLE001 - whatever it was, other words are still to be stored
-            self._failed(document_id, error)
+    async def _make(self, _document_id: str, wanted: Room | _Text) -> None:
+        await (self._store(wanted) if isinstance(wanted, _Text) else self._follow(wanted))
 
     async def _follow(self, room: Room) -> None:
         if room.worded is None:
