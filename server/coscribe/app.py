@@ -41,7 +41,8 @@ from coscribe.ports import Bus
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.measuring import Measures, Spans, unrecorded
 from coscribe.rooms.opening import Storage
-from coscribe.rooms.registry import Registry, Watcher
+from coscribe.rooms.registry import Registry
+from coscribe.rooms.troubles import Watcher
 from coscribe.services.access import AccessService
 from coscribe.services.chronicle import Chronicle
 from coscribe.services.documents import DocumentService

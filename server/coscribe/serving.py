@@ -26,7 +26,7 @@ from coscribe.app import SECRET_FILE, cookie_key, create_app, data_dir, database
 from coscribe.config import Settings
 from coscribe.errors import CoscribeError
 from coscribe.metrics import Metrics
-from coscribe.rooms.registry import Watcher
+from coscribe.rooms.troubles import Watcher
 from coscribe.storage.copies import claim
 from coscribe.storage.copying import sqlite_file
 from coscribe.storage.folder_lock import folder_held

@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from coscribe.metrics import Metrics
-from coscribe.rooms.registry import Watcher
+from coscribe.rooms.troubles import Watcher
 
 # A name or a reason may come from anybody; no event may take more of a log than this (threat: log forging).
 MOST_CHARACTERS = 8_000

@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coscribe.errors import CoscribeError, cause_of
 from coscribe.rooms.measuring import Span
-from coscribe.rooms.registry import Watcher
+from coscribe.rooms.troubles import Watcher
 from coscribe.telemetry import without_secrets
 
 # What the last spans may take to leave when the server stops: it has five seconds for everything.

@@ -10,7 +10,8 @@ import shutil
 from pathlib import Path
 
 from coscribe.config import Settings
-from coscribe.rooms.registry import Registry, Watcher
+from coscribe.rooms.registry import Registry
+from coscribe.rooms.troubles import Watcher
 
 _EVERY_S = 0.25
 # A stall that people notice; half a second is a large paste on a slow machine.

@@ -19,7 +19,7 @@ from coscribe.core.session import Session
 from coscribe.errors import NotFound
 from coscribe.model import Access, Document, Principal, PrincipalKind, Role, new_id
 from coscribe.ports import DocumentChanges
-from coscribe.rooms.registry import Held
+from coscribe.rooms.held import Held
 from coscribe.services.access import AccessService, Caller
 from coscribe.services.documents import NewDocument
 

@@ -23,7 +23,7 @@ from coscribe.api.relay import HERE
 from coscribe.config import Settings
 from coscribe.errors import Unavailable
 from coscribe.metrics import Metrics
-from coscribe.rooms.registry import Watcher
+from coscribe.rooms.troubles import Watcher
 
 # For the database (15), its log, the examiner, the loop, and those who are being turned away.
 _RESERVED_FILES = 64

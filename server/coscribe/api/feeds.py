@@ -19,7 +19,8 @@ from coscribe.core.units import Units
 from coscribe.errors import Unavailable
 from coscribe.model import Carrier
 from coscribe.rooms.feed_reader import FeedEvent, FeedReader
-from coscribe.rooms.registry import Held, Registry
+from coscribe.rooms.held import Held
+from coscribe.rooms.registry import Registry
 from coscribe.services.access import Caller
 
 # A poll that waits longer than a minute is cut by common proxies (nginx: proxy_read_timeout).

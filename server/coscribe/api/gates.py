@@ -19,7 +19,7 @@ from coscribe.config import Settings
 from coscribe.core.rate import Meter, Meters, Rate
 from coscribe.errors import TooMany, Unavailable
 from coscribe.model import ANYONE, Carrier
-from coscribe.rooms.registry import Watcher
+from coscribe.rooms.troubles import Watcher
 from coscribe.services.access import Caller
 
 # A full server is full for a while: asking again sooner only adds to the load.

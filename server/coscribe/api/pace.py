@@ -6,7 +6,7 @@ import time
 
 from coscribe.config import Settings
 from coscribe.core.rate import NEVER, Meter, Rate
-from coscribe.rooms.registry import Watcher
+from coscribe.rooms.troubles import Watcher
 
 # What may come at once, in seconds of the rate: a page that was offline sends what was typed there.
 _BURST_S = 5

@@ -13,7 +13,7 @@ from coscribe.api.pace import Pace
 from coscribe.core.outbox import Outbox
 from coscribe.core.session import Session
 from coscribe.model import new_id
-from coscribe.rooms.registry import Held
+from coscribe.rooms.held import Held
 from coscribe.rooms.room import Room
 from coscribe.services.access import Caller
 

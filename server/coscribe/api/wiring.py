@@ -23,7 +23,8 @@ from coscribe.core.tally import Tally
 from coscribe.metrics import Metrics
 from coscribe.ports import Activities, Health
 from coscribe.rooms.hub import ActivityHub
-from coscribe.rooms.registry import Registry, Watcher
+from coscribe.rooms.registry import Registry
+from coscribe.rooms.troubles import Watcher
 from coscribe.services.access import AccessService
 from coscribe.services.documents import DocumentService
 from coscribe.services.identity import IdentityService

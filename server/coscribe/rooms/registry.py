@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from coscribe.core.audience import Deliveries
 from coscribe.core.bounds import Limits
-from coscribe.errors import CoscribeError, Unavailable, cause_of
+from coscribe.errors import Unavailable
 from coscribe.model import Document, Entry, Place
-from coscribe.rooms.compaction import Compactor, Tail, Upkeep
+from coscribe.rooms.compaction import Compactor, Upkeep
+from coscribe.rooms.held import Held, loaded
 from coscribe.rooms.hub import ActivityHub
 from coscribe.rooms.lookout import Lookout
 from coscribe.rooms.means import Means
@@ -23,6 +23,7 @@ from coscribe.rooms.room import Owner, Room
 from coscribe.rooms.saving import Saved
 from coscribe.rooms.searching import Searching
 from coscribe.rooms.titles import Titles
+from coscribe.rooms.troubles import Troubles, Watcher
 from coscribe.rooms.turns import Turns
 from coscribe.rooms.workshop import Workshop
 
@@ -34,26 +35,6 @@ _UNHELD_S = 5.0
 _MOST_SUSPECTS = 1000
 _NO_MEMORY = "The server has no memory left for one more document; try again in a moment."
 _TIGHT_RETRY_S = 10
-
-
-class Watcher(Protocol):
-    """Who hears of what went wrong in the background; the composition root logs it."""
-
-    def __call__(self, event: str, **fields: object) -> None:
-        """Tell one event."""
-        ...
-
-
-class Held:
-    """A loaded room, and how many hold it."""
-
-    __slots__ = ("expiry", "holders", "room", "tail")
-
-    def __init__(self, room: Room, tail: Tail) -> None:
-        self.room = room
-        self.tail = tail
-        self.holders = 0
-        self.expiry: asyncio.TimerHandle | None = None
 
 
 class Registry:
@@ -69,7 +50,6 @@ class Registry:
         watch: Watcher,
         measures: Measures | None = None,
     ) -> None:
-        self._storage = storage
         self._hub = hub
         self._idle_s = idle_s
         self._watch = watch
@@ -77,23 +57,15 @@ class Registry:
         # Asked before a document is opened: whether the process has memory for one more.
         self.has_memory: Callable[[], bool] = lambda: True
         self.turns = Turns()
+        self._troubles = told = Troubles(watch)
         self._recorder = Recorder(
-            storage.log, self._recording_failed, self._damaged, lambda: self.turns.tick_s, self._measures
+            storage.log, told.recording_failed, told.damaged, lambda: self.turns.tick_s, self._measures
         )
-        upkeep = Upkeep(
-            lambda document_id: document_id in self._held,
-            self._snapshot_failed,
-            self._rewritten,
-            is_busy=lambda: self.turns.tick_s > 0,
-            span=self._measures.span,
-        )
-        self._compactor = Compactor(storage.log, storage.archive, upkeep)
+        self._compactor = Compactor(storage.log, storage.archive, self._upkeep())
         self._workshop = Workshop(watch)
         self._held: dict[str, Held] = {}
         self._loading: dict[str, asyncio.Task[Held]] = {}
         self._suspects: dict[str, None] = {}
-        # Since when nothing is stored, by the loop's clock; None while all is well.
-        self._failing_since: float | None = None
         self._closing = False
         # Rooms that ended since somebody took out the garbage: their parts refer to each other.
         self.let_go = 0
@@ -101,16 +73,32 @@ class Registry:
         self.drops = 0
         # What sessions were given of updates, since the start.
         self.deliveries = Deliveries()
-        means = Means(self._recorder, storage.log, self._workshop, self.turns, storage.principals, self.deliveries)
         # The other servers, as far as they are heard.
-        self.neighbours = Neighbours(storage.bus, self, self._bell_failed)
-        self._lookout = Lookout(storage.log, lambda: self.rooms, self._bell_failed) if storage.is_shared else None
-        self._titles = Titles(storage.documents, self.live, self._title_failed)
-        self._searching = Searching(storage.documents, self._words_failed)
-        owner = Owner(self._failed, self._strayed, self._doubted, self._forget, self._paused, self._saved, hub.store)
-        self._opener = Opener(storage, limits, means, owner, self._damaged, self._measures.span)
-        # Opens a document that is none. Raises Unavailable.
-        self.rehearse = self._opener.rehearse
+        self.neighbours = Neighbours(storage.bus, self, told.bell_failed)
+        self._lookout = Lookout(storage.log, lambda: self.rooms, told.bell_failed) if storage.is_shared else None
+        self._titles = Titles(storage.documents, self.live, told.title_failed)
+        self._searching = Searching(storage.documents, told.words_failed)
+        self._opener = self._opens(storage, limits)
+
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(
+            lambda document_id: document_id in self._held,
+            self._troubles.snapshot_failed,
+            self._rewritten,
+            is_busy=lambda: self.turns.tick_s > 0,
+            span=self._measures.span,
+        )
+
+    def _opens(self, storage: Storage, limits: Limits) -> Opener:
+        means = Means(self._recorder, storage.log, self._workshop, self.turns, storage.principals, self.deliveries)
+        owner = Owner(
+            self._failed, self._strayed, self._doubted, self._forget, self._paused, self._saved, self._hub.store
+        )
+        return Opener(storage, limits, means, owner, self._troubles.damaged, self._measures.span)
+
+    async def rehearse(self) -> None:
+        """Open a document that is none. Raises Unavailable."""
+        await self._opener.rehearse()
 
     def start(self) -> None:
         """Begin to record."""
@@ -177,7 +165,7 @@ class Registry:
             held = await self._open(document)
             if self._held.get(document.id) is not held:
                 continue  # it ended before its first holder came to run
-            self._hold(held)
+            held.hold()
             try:
                 await held.room.standing.caught_up(document.seq)
             except BaseException:  # who asked may be cancelled meanwhile
@@ -187,17 +175,11 @@ class Registry:
                 return held
             self.release(held)  # it ended meanwhile, and nobody would ever end who came into it
 
-    def _hold(self, held: Held) -> None:
-        held.holders += 1
-        if held.expiry is not None:
-            held.expiry.cancel()
-            held.expiry = None
-
     def release(self, held: Held) -> None:
         """Let go of a room; when nobody holds it any more it goes after a while."""
         held.holders -= 1
         if held.holders == 0 and self._held.get(held.room.document_id) is held:
-            self._expire_later(held, self._idle_s)
+            held.expire_after(self._idle_s, self._expire)
 
     async def _open(self, document: Document) -> Held:
         if self._closing:
@@ -211,7 +193,7 @@ class Registry:
                 loading = asyncio.create_task(self._load(document), name=f"load {document.id}")
                 self._loading[document.id] = loading
                 loading.add_done_callback(lambda _: self._loading.pop(document.id, None))
-            return await _loaded(loading)
+            return await loaded(loading)
         if held.room.generation < document.generation:
             held.room.replaced(document.generation)
             return await self._open(document)
@@ -227,7 +209,7 @@ class Registry:
         # Not left to the callback: whoever waits and finds the room gone again would wait for this without end.
         self._loading.pop(document.id, None)
         # Whoever asked for it may be gone by now; the first to hold it stops the clock.
-        self._expire_later(held, max(self._idle_s, _UNHELD_S))
+        held.expire_after(max(self._idle_s, _UNHELD_S), self._expire)
         if opened.room.seq and not opened.title_by_hand:
             # The last stop may have come between a change and its title; a new document has one before its text.
             opened.room.derived_title = opened.room.title
@@ -238,15 +220,11 @@ class Registry:
         self._compactor.rest(Place(document.id, opened.room.generation), opened.room.seq, opened.tail)
         return held
 
-    def _expire_later(self, held: Held, after_s: float) -> None:
-        held.expiry = asyncio.get_running_loop().call_later(after_s, self._expire, held)
-
     def _expire(self, held: Held) -> None:
-        held.expiry = None
         if held.holders or self._held.get(held.room.document_id) is not held:
             return
         if not held.room.is_settled:
-            self._expire_later(held, max(self._idle_s, _UNHELD_S))
+            held.expire_after(max(self._idle_s, _UNHELD_S), self._expire)
             return
         self._let_go(held)
         self._suspects.pop(held.room.document_id, None)  # it went well up to its end
@@ -256,7 +234,7 @@ class Registry:
         """Let go of every room that nobody holds, without waiting for its time."""
         for held in tuple(self._held.values()):
             if held.expiry is not None:
-                held.expiry.cancel()
+                held.stop_clock()
                 self._expire(held)
 
     async def drop(self, document_id: str, *, code: int, reason: str) -> None:
@@ -304,14 +282,13 @@ class Registry:
         self.neighbours.closed(held.room)
         self._searching.let_go(held.room)
         self.let_go += 1
-        if held.expiry is not None:
-            held.expiry.cancel()
-            held.expiry = None
+        held.stop_clock()
 
     def _saved(self, room: Room, saved: Saved) -> None:
         self._measures.saved(saved)
         self.neighbours.stored(room, saved)
-        self._tell_resumed()
+        if self.trouble is None:
+            self._troubles.recording_works()
         held = self._held.get(room.document_id)
         if held is not None and held.room is room:
             held.tail.add(saved.count, saved.payload_bytes)
@@ -320,43 +297,3 @@ class Registry:
     def _paused(self, room: Room) -> None:
         self._titles.follow(room)
         self._searching.follow(room)
-
-    def _recording_failed(self, error: Exception) -> None:
-        self._failing_since = self._failing_since or asyncio.get_running_loop().time()
-        self._watch("recording_failed", reason=cause_of(error), exc_info=_unforeseen(error))
-
-    def _tell_resumed(self) -> None:
-        if self._failing_since is not None and self.trouble is None:
-            seconds = asyncio.get_running_loop().time() - self._failing_since
-            self._failing_since = None
-            self._watch("recording_resumed", seconds=round(seconds, 1))
-
-    def _damaged(self, document_id: str, reason: str) -> None:
-        self._watch("document_damaged", document_id=document_id, reason=reason)
-
-    def _snapshot_failed(self, document_id: str, error: Exception) -> None:
-        self._watch("snapshot_failed", document_id=document_id, reason=str(error), exc_info=_unforeseen(error))
-
-    def _bell_failed(self, error: Exception) -> None:
-        self._watch("bell_failed", reason=cause_of(error), exc_info=_unforeseen(error))
-
-    def _title_failed(self, document_id: str, error: Exception) -> None:
-        self._watch("title_failed", document_id=document_id, reason=cause_of(error), exc_info=_unforeseen(error))
-
-    def _words_failed(self, document_id: str, error: Exception) -> None:
-        self._watch("words_failed", document_id=document_id, reason=cause_of(error), exc_info=_unforeseen(error))
-
-
-def _unforeseen(error: Exception) -> Exception | None:
-    """An error that is worth its traceback in the log; those of our own tree say what there is to say."""
-    return None if isinstance(error, CoscribeError) else error
-
-
-async def _loaded(loading: asyncio.Task[Held]) -> Held:
-    """The room that a task loads. Shielded: the first to ask may leave before it is there, the others still want it."""
-    try:
-        return await asyncio.shield(loading)
-    except asyncio.CancelledError:
-        if loading.cancelled():
-            raise Unavailable("The server is restarting.") from None
-        raise
