@@ -10,7 +10,7 @@ from tests.support.crossed import ABC, CROSSED
 
 from coscribe.core.pieces import split
 from coscribe.core.replica import Replica
-from coscribe.core.rewriting import leads_to, written_anew
+from coscribe.core.rewriting import leads_to
 
 
 def a_replica(*updates: bytes, client_id: int = 77) -> Replica:
@@ -68,12 +68,35 @@ def test_a_text_that_is_written_anew_is_read_alike_by_all() -> None:
     replica, there = a_replica(ABC, CROSSED), a_replica(ABC, CROSSED, client_id=79)
     newcomer = a_replica(replica.diff(), client_id=80)
 
-    update = written_anew(replica)
+    update = replica.write_anew(replica.runs)
 
     for one in (there, newcomer):
         one.load([update])
         assert (one.text, reread(one)) == ("aYbc", "aYbc")
     assert leads_to(split(replica.diff()), replica)
+
+
+def test_formatting_comes_again_with_the_text() -> None:
+    doc = Doc[Text](client_id=5)
+    text = doc.get("content", type=Text)
+    for at, letters, attributes in ((0, "plain ", None), (6, "böld 😀", {"bold": True}), (16, " end", {"bold": None})):
+        text.insert(at, letters, attributes)
+    replica, there = a_replica(doc.get_update()), a_replica(doc.get_update(), client_id=78)
+    runs = replica.runs
+    assert [attributes for _, attributes in runs] == [None, {"bold": True}, None]
+
+    there.load([replica.write_anew(runs)])
+
+    assert there.runs == replica.runs == runs
+
+
+def test_formatting_that_is_read_otherwise_is_another_text() -> None:
+    replica = a_replica(ABC)
+    replica.write_anew([("a", None), ("bc", {"bold": True})])
+    state = replica.diff()
+    replica.write_anew([("abc", None)])
+
+    assert not leads_to(split(state), replica)
 
 
 @pytest.mark.parametrize("first", range(0, 600, 100))
@@ -92,7 +115,7 @@ def test_whatever_two_histories_leave_behind_is_one_text_afterwards(first: int) 
             for kept in range(len(updates) + 1)
         ]
         text = replica.text
-        update = written_anew(replica)
+        update = replica.write_anew(replica.runs)
         for other in others:
             other.load([update])
             assert other.text == text == reread(other)

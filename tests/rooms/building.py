@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from tests.contracts.values import stored
 from tests.support.people import ANN, BEN
 
@@ -37,6 +38,7 @@ from coscribe.rooms.measuring import Measures
 from coscribe.rooms.opening import Storage
 from coscribe.rooms.registry import Registry
 from coscribe.rooms.room import Room
+from coscribe.rooms.snapshotting import Readers
 from coscribe.storage.activities import SqlActivities
 from coscribe.storage.archive import SqlArchive
 from coscribe.storage.documents import SqlDocuments
@@ -46,6 +48,8 @@ from coscribe.storage.quarantine import Quarantine
 from coscribe.storage.update_log import SqlUpdateLog
 
 PATIENCE_S = 10.0
+# A document that nobody is in, and whose text need not be written anew.
+NOBODY = Readers(lambda _: None, lambda place, seq, entry: pytest.fail(f"{place} was written anew at {seq}: {entry}"))
 
 
 class FaultyLog:

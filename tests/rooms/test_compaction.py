@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 from tests.contracts.values import an_entry
-from tests.rooms.building import Building, enter, eventually
+from tests.rooms.building import NOBODY, Building, enter, eventually
 from tests.support.people import ANN, BEN
 from tests.support.wire_bytes import framed, one, typed
 
@@ -48,7 +48,7 @@ def a_compactor(building: Building, failures: list[tuple[str, Exception]], **arc
     upkeep = Upkeep(
         lambda document_id: building.registry.live(document_id) is not None,
         lambda document_id, error: failures.append((document_id, error)),
-        lambda place, entry: pytest.fail(f"{place} was rewritten at {entry.seq}"),
+        NOBODY,
         patrol_every_s=0.0,
     )
     return Compactor(building.log, SqlArchive(building.database, **archive), upkeep)
@@ -96,9 +96,7 @@ async def test_where_the_server_has_no_time_typing_has_three_quarters_of_it(buil
         parts_s.append(loop.time())
         return True
 
-    upkeep = Upkeep(
-        lambda _: False, lambda _, error: pytest.fail(str(error)), lambda *_: pytest.fail("rewritten"), is_busy=is_busy
-    )
+    upkeep = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)), NOBODY, is_busy=is_busy)
     compactor = Compactor(building.log, SqlArchive(building.database), upkeep)
     began = loop.time()
     await compactor._guarded(document.id, compactor._live(Place(document.id, 1), 2500, Tail(0, 2500, 50_000)))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tests.contracts.values import stored
+from tests.rooms.building import NOBODY
 from tests.support.people import ANN, NOW
 from tests.support.wire_bytes import one, typed
 
@@ -132,9 +133,7 @@ async def test_one_snapshot_is_taken_of_one_tail(sqlite: Database) -> None:
     entries = tuple(NewEntry(ANN.id, "s", NOW, one(5, at, typed("a"))) for at in range(1200))
     await log.append([Append(document.id, 1, entries)])
     failures: list[Exception] = []
-    upkeep = Upkeep(
-        lambda _: True, lambda _, error: failures.append(error), lambda _, entry: failures.append(ValueError(entry))
-    )
+    upkeep = Upkeep(lambda _: True, lambda _, error: failures.append(error), NOBODY)
     compactor = Compactor(log, SqlArchive(sqlite), upkeep)
     tail = Tail(0, 1100, 44_000)
     compactor.start()

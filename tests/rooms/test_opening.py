@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from tests.rooms.building import NOBODY
 from tests.support.people import ANN, NOW
 from tests.support.wire_bytes import framed
 
@@ -35,7 +36,7 @@ from coscribe.storage.principals import SqlPrincipals
 from coscribe.storage.update_log import SqlUpdateLog
 
 _WITHIN_S = 20.0
-UPKEEP = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)), lambda *_: pytest.fail("rewritten"))
+UPKEEP = Upkeep(lambda _: False, lambda _, error: pytest.fail(str(error)), NOBODY)
 
 
 def a_registry(database: Database, *, idle_s: float = 30.0) -> Registry:

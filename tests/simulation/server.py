@@ -17,7 +17,7 @@ from coscribe.core.intake import Intake
 from coscribe.core.others import Told, strangers
 from coscribe.core.replica import Replica
 from coscribe.core.restoring import Restoring
-from coscribe.core.rewriting import leads_to, written_anew
+from coscribe.core.rewriting import leads_to
 from coscribe.core.splices import Splice
 from coscribe.core.update import scan
 from coscribe.model import Principal, PrincipalKind, Snapshot
@@ -154,11 +154,12 @@ class Server:
     async def compact(self, seq: int) -> None:
         """As the Snapshotter does it: what reads otherwise than the log is not kept, and the text is written anew."""
         replica = await self._replica_at(seq, client_id=2**32 + seq)
-        state = replica.diff()
-        if leads_to([state], replica):
+        state, intake = replica.diff(), self.exchange.intake
+        runs = intake.replica.runs if intake.is_settled and intake.seq == seq else None
+        if (runs is None or replica.runs == runs) and leads_to([state], replica):
             kept = [one for one in self.log.snapshots if one.seq < seq]
             self.log.snapshots = [*kept, Snapshot(DOCUMENT, GENERATION, seq, "yjs-v1", "", state)]
-        elif self.log.rewrite(replica.client_id, written_anew(replica), after=seq):
+        elif runs is not None and self.log.rewrite(replica.client_id, replica.write_anew(runs), after=seq):
             self.rewritten += 1
             if self._is_alone:
                 await self.follow(len(self.log.entries))

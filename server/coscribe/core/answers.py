@@ -49,6 +49,10 @@ class Answers:
         if is_all:
             self._newest = self._intake.state, frames
 
+    def forget(self) -> None:
+        """Answer from the whole state, and not by one of a while ago and what came since."""
+        self._newest, self._cut = (-1, []), None
+
     def step1(self) -> bytes:
         """Our question for what is not here."""
         return encode_step1(encode_state_vector(self._intake.replica.clocks))

@@ -127,7 +127,8 @@ class Exchange:
             case QueryAwareness():
                 self.answers.presence(session.outbox)
             case Doubt():
-                self.doubted()
+                if session.is_ours:  # nobody else was told what to read
+                    self.doubted()
 
     def _tell_missing(self, session: Session, state_vector: bytes) -> None:
         try:

@@ -27,6 +27,8 @@ _MOST_PLACES = 1000
 
 # A part of a text delta as the engine tells it: {"retain": n}, {"delete": n} (UTF-8 bytes) or {"insert": text}.
 Delta = list[dict[str, Any]]
+# A text in pieces that are formatted alike.
+Runs = list[tuple[Any, dict[str, Any] | None]]
 
 
 class EngineFailed(CoscribeError):
@@ -180,6 +182,24 @@ class Replica:
                     self._text.insert(start, splice.insert)
         self.clocks.update(self.engine_clocks())
         return transactions[0].update if transactions else EMPTY_UPDATE, self._taken_delta()
+
+    def write_anew(self, runs: Runs) -> bytes:
+        """Delete all of the text and insert runs instead; gives the update. Clocks advance. Raises EngineFailed."""
+        # Without a word on its formatting a run takes that of the one before it.
+        plain = {key: None for _, attributes in runs for key in attributes or ()}
+        self._begin(sum(utf8_length(letters) for letters, _ in runs))
+        with self._overheard() as transactions, _GUARDED, self._doc.transaction():
+            self._text.clear()
+            for letters, attributes in runs:
+                self._text.insert(len(self._text), letters, {**plain, **(attributes or {})} or None)
+        self.clocks.update(self.engine_clocks())
+        self._deltas.clear()
+        return transactions[0].update if transactions else EMPTY_UPDATE
+
+    @property
+    def runs(self) -> Runs:
+        """The text as it stands with its formatting, which other editors than ours show."""
+        return self._text.diff()
 
     @property
     def text(self) -> str:

@@ -4,8 +4,8 @@ A struct names the two between which it was put. Where these stand the other way
 there already when it comes: whoever replays the log in its order reads one text, whoever loads the encoded state, which
 goes by clients, another. Nobody who writes on his own copy of the document makes such a struct. It comes from a copy
 with another history, which a copied client id can have at two servers, or from somebody who means harm.
-No merging mends that, since all of them have all of it. An edit by the server does: everything goes, and the text
-comes again in one run, which nothing that was there before can tear apart.
+No merging mends that, since all of them have all of it. `Replica.write_anew` does: everything goes, and the text comes
+again in one run, which nothing that was there before can tear apart.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from coscribe.core.replica import Replica
 from coscribe.core.restoring import Restoring
-from coscribe.core.splices import Splice
 
 
 def leads_to(pieces: Sequence[bytes], replica: Replica) -> bool:
@@ -24,11 +23,4 @@ def leads_to(pieces: Sequence[bytes], replica: Replica) -> bool:
     """
     made = Restoring(Replica(replica.client_id))
     made.state(pieces, 0)
-    return made.replica.text == replica.text and made.replica.clocks == replica.clocks
-
-
-def written_anew(replica: Replica) -> bytes:
-    """The update that writes the replica's text anew, by its own client id. Raises EngineFailed."""
-    text = replica.text
-    update, _ = replica.edit([Splice(0, len(text), text)])
-    return update
+    return made.replica.runs == replica.runs and made.replica.clocks == replica.clocks

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from coscribe.model import Backlog, Entry, Place
+from coscribe.model import Backlog, Place
 from coscribe.ports import Archive, UpdateLog
 from coscribe.rooms.measuring import Span, Spans, unrecorded
-from coscribe.rooms.snapshotting import Snapshotter
+from coscribe.rooms.snapshotting import Readers, Snapshotter
 
 # A thousand entries are replayed in about 3 ms; and a snapshot should not cost more room than the log it shortens.
 _MIN_ENTRIES = 1000
@@ -72,13 +72,13 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What the compactor is told: who is alive, who hears of failures and of texts that were written anew, whether the
-    server has no time for it, and who hears what was compacted.
+    """What the compactor is told: who is alive, who hears of failures, what people read, whether the server has no time
+    for it, and who hears what was compacted.
     """
 
     is_live: Callable[[str], bool]
     failed: Callable[[str, Exception], None]
-    rewritten: Callable[[Place, Entry], None]
+    readers: Readers
     patrol_every_s: float = _PATROL_EVERY_S
     is_busy: Callable[[], bool] = lambda: False
     span: Spans = unrecorded
@@ -100,7 +100,8 @@ class Compactor:
         self._done: dict[Place, int] = {}
         # When somebody last doubted a document, by the loop's clock.
         self._doubted: dict[Place, float] = {}
-        self._snapshots = Snapshotter(log, self._breathe, upkeep.rewritten)
+        self._doubts: dict[Place, int] = {}
+        self._snapshots = Snapshotter(log, self._breathe, upkeep.readers)
         self._task: asyncio.Task[None] | None = None
         # When the last part of the work began, by the loop's clock.
         self._began_at = 0.0
@@ -125,16 +126,20 @@ class Compactor:
         else:
             self.rest(place, seq, tail)
 
-    def doubt(self, place: Place, seq: int) -> None:
-        """Somebody reads another text than the log gives: take a snapshot now, for which the two are compared."""
+    def doubt(self, place: Place, seq: int) -> bool:
+        """Somebody reads another text than the log gives: take a snapshot now, for which the two are compared.
+
+        False where that was done a moment ago.
+        """
         now = asyncio.get_running_loop().time()
-        if now - self._doubted.get(place, -_DOUBT_EVERY_S) < _DOUBT_EVERY_S:
-            return
+        if seq == 0 or now - self._doubted.get(place, -_DOUBT_EVERY_S) < _DOUBT_EVERY_S:
+            return False
         if len(self._doubted) >= _REMEMBERED:
             self._doubted.pop(next(iter(self._doubted)))
         self._doubted[place] = now
-        self._due[place] = (seq, Tail(0, _MAX_ENTRIES, 0))
+        self._doubts[place] = seq
         self._wake.set()
+        return True
 
     def rest(self, place: Place, seq: int, tail: Tail) -> None:
         """Compact a document up to a committed seq once nobody has written in it for a while, if that is worth it."""
@@ -162,13 +167,18 @@ class Compactor:
         loop = asyncio.get_running_loop()
         patrol_at = loop.time() + self._upkeep.patrol_every_s
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(patrol_at):
                     await self._wake.wait()
-            except TimeoutError:
+            if loop.time() >= patrol_at:
                 await self._guarded("", self._patrol())
                 patrol_at = loop.time() + self._upkeep.patrol_every_s
             self._wake.clear()
+            if self._doubts:  # one for each round of the others
+                place = next(iter(self._doubts))
+                await self._guarded(place.document_id, self._snapshot(place, self._doubts.pop(place), whole=True))
+            if self._doubts:
+                self._wake.set()
             while self._due:
                 place, (seq, tail) = self._due.popitem()
                 if tail.is_due_at_rest:  # or it was asked for again while the last one was being taken

@@ -22,6 +22,7 @@ from coscribe.rooms.recorder import Recorder
 from coscribe.rooms.room import Owner, Room
 from coscribe.rooms.saving import Saved
 from coscribe.rooms.searching import Searching
+from coscribe.rooms.snapshotting import Readers, Shown
 from coscribe.rooms.titles import Titles
 from coscribe.rooms.troubles import Troubles, Watcher
 from coscribe.rooms.turns import Turns
@@ -84,7 +85,7 @@ class Registry:
         return Upkeep(
             lambda document_id: document_id in self._held,
             self._troubles.snapshot_failed,
-            self._rewritten,
+            Readers(self._shown, self._moved),
             is_busy=lambda: self.turns.tick_s > 0,
             span=self._measures.span,
         )
@@ -262,14 +263,20 @@ class Registry:
         self._forget(room)
 
     def _doubted(self, room: Room) -> None:
-        self._compactor.doubt(Place(room.document_id, room.generation), room.seq)
+        if self._compactor.doubt(Place(room.document_id, room.generation), room.seq):
+            room.answer_anew()
 
-    def _rewritten(self, place: Place, entry: Entry) -> None:
-        """The text was written anew: what is in the log the room reads as if another server had stored it."""
-        self._watch("text_rewritten", document_id=place.document_id, seq=entry.seq)
+    def _shown(self, place: Place) -> Shown | None:
+        room = self.live(place.document_id)
+        return room.shown() if room is not None and room.generation == place.generation else None
+
+    def _moved(self, place: Place, seq: int, entry: Entry | None) -> None:
+        """The log has come to a seq, by a text that was written anew: rooms read it as what other servers store."""
+        if entry is not None:
+            self._watch("text_rewritten", document_id=place.document_id, seq=seq)
         room = self.live(place.document_id)
         if room is not None and room.generation == place.generation:
-            room.standing.heard(entry.seq, (entry,))
+            room.standing.heard(seq, (entry,) if entry is not None else ())
 
     def _forget(self, room: Room) -> None:
         """Drop a closed room; the next to ask gets another."""

@@ -22,6 +22,7 @@ from coscribe.rooms.presence import Presence
 from coscribe.rooms.quiet import Quiet
 from coscribe.rooms.saving import Saved
 from coscribe.rooms.sessions import Hall, Sessions
+from coscribe.rooms.snapshotting import Shown
 from coscribe.rooms.standing import LogListener, Standing
 from coscribe.rooms.turns import Turn
 from coscribe.rooms.weighing import Host, Weighing
@@ -113,6 +114,14 @@ class Room:
     def is_settled(self) -> bool:
         """Whether everything that was accepted is durable."""
         return self._exchange.intake.is_settled
+
+    def shown(self) -> Shown:
+        """What people read here, as far as all of it is durable."""
+        return Shown(self.seq, self._exchange.intake.replica.runs if self.is_settled else None)
+
+    def answer_anew(self) -> None:
+        """Tell whoever asks for all from now on what is encoded then."""
+        self._exchange.answers.forget()
 
     # People
 
