@@ -16,6 +16,7 @@ from coscribe.errors import Unavailable
 from coscribe.model import Append, Appended, Behind, Entry, Replaced, Unstored
 from coscribe.ports import Meet, UpdateLog
 from coscribe.rooms.measuring import Measures
+from coscribe.rooms.resting import Resting
 
 # From one commit to the next, so that the first keystroke after a pause is committed at once, and of 250 a second that
 # come apart ten go into one commit, which has its price (0.8 ms on both sides). Others who write have the database for
@@ -29,8 +30,6 @@ _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 2.0
 # A log that goes on failing is told of again, for whoever looks into the newest lines only.
 _TELL_EVERY_S = 60.0
-# A document that alone cannot be stored is tried again in ever longer pauses, up to this one.
-_LAST_PAUSE_S = 30.0
 # So many documents that cannot be stored, and none that could between them, tell of the database. A server that calls
 # itself unfit for one damaged document would take all others from their people.
 _MANY_UNSTORED = 2
@@ -118,8 +117,7 @@ class Recorder:
         # Documents that could not be stored since any was.
         self._unstored: set[str] = set()
         self._waiting: dict[str, Recordable] = {}
-        # How long each document that cannot be stored rests, and until when by the loop's clock.
-        self._resting: dict[str, tuple[float, float]] = {}
+        self._resting = Resting()
         self._in_flight: set[str] = set()
         self._wake = asyncio.Event()
         self._committed = asyncio.Condition()
@@ -157,7 +155,7 @@ class Recorder:
             await self._committed.wait_for(
                 lambda: (
                     document_id not in self._waiting
-                    or (self._is_resting(document_id) and document_id not in self._in_flight)
+                    or (self._resting.is_resting(document_id) and document_id not in self._in_flight)
                 )
             )
         # What cannot be stored was never acked: its clients still hold it, and bring it to the next room.
@@ -183,7 +181,7 @@ class Recorder:
 
     async def _commit_waiting(self) -> bool:
         """Commit what all rooms have; False where they have nothing."""
-        rooms = [room for of, room in self._waiting.items() if not self._is_resting(of)]
+        rooms = [room for of, room in self._waiting.items() if not self._resting.is_resting(of)]
         taken = [(room, append) for room in rooms if (append := room.take_append()) is not None]
         if taken:
             # Also of a document that rests: what is at the database now may stand in the log in a moment.
@@ -195,11 +193,6 @@ class Recorder:
         async with self._committed:
             self._committed.notify_all()
         return bool(taken)
-
-    def _is_resting(self, document_id: str) -> bool:
-        """Whether it alone could not be stored, and is to wait before it is tried again."""
-        _, until = self._resting.get(document_id, (0.0, 0.0))
-        return until > asyncio.get_running_loop().time()
 
     def _forget_if_done(self, room: Recordable) -> None:
         if not room.has_more:
@@ -279,7 +272,7 @@ class Recorder:
         if isinstance(answer, Unstored):
             self._rest(room, answer.reason)
             return
-        self._resting.pop(room.document_id, None)
+        self._resting.end(room.document_id)
         try:
             match answer:
                 case None:
@@ -295,14 +288,10 @@ class Recorder:
             room.spoiled()
 
     def _rest(self, room: Recordable, reason: str) -> None:
-        loop = asyncio.get_running_loop()
         self._damaged(room.document_id, reason)
-        pause = self._resting.get(room.document_id, (0.0, 0.0))[0]
-        if not pause:
-            self._resting[room.document_id] = (_FIRST_RETRY_S, loop.time())
+        pause_s = self._resting.rest(room.document_id)
+        if not pause_s:
             room.spoiled()
             return
-        pause = min(pause * 2, _LAST_PAUSE_S)
-        self._resting[room.document_id] = (pause, loop.time() + pause)
-        loop.call_later(pause, self._wake.set)
+        asyncio.get_running_loop().call_later(pause_s, self._wake.set)
         room.unstored(reason)
