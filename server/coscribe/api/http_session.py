@@ -7,12 +7,12 @@ without a reader it ends after a minute.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from coscribe.api.gates import RETRY_AFTER_S
+from coscribe.api.sent import Sent
 from coscribe.api.stay import Stay
 from coscribe.api.telling import MOST_FRAMES, tell
 from coscribe.api.writing import WRITE_BYTES
@@ -23,9 +23,6 @@ from coscribe.errors import InvalidInput, Unavailable
 from coscribe.model import Carrier, new_id
 from coscribe.services.access import Caller
 
-# What was sent is kept up to so many bytes, since nobody says of a stream how far it came. Whoever lost more than a
-# stream's connection holds begins anew, which costs him one state vector.
-_KEPT_BYTES = 64 * 2**10
 # Without a reader a session ends: a page that is away for longer comes back as from a cold start.
 IDLE_S = 60.0
 # A request that came before the one that was sent before it waits for it so long.
@@ -52,8 +49,8 @@ class HttpSession:
     """One session. `ended` is called once, when everything was given back."""
 
     __slots__ = (
-        "_closed", "_ended", "_first", "_has_left", "_idle", "_kept_bytes", "_owner", "_reader", "_sent",
-        "_stay", "_taken", "_turn", "carrier", "id", "position",
+        "_closed", "_ended", "_has_left", "_idle", "_owner", "_reader", "_sent", "_stay", "_taken", "_turn",
+        "carrier", "id",
     )  # fmt: skip
 
     def __init__(self, stay: Stay, caller: Caller, ended: Callable[[HttpSession], None]) -> None:
@@ -61,11 +58,7 @@ class HttpSession:
         self._stay = stay
         self._owner = _owner(caller)
         self._ended = ended
-        # How many frames were taken to be sent; those that are kept, the first of which has this number.
-        self.position = 0
-        self._sent: deque[bytes] = deque()
-        self._first = 1
-        self._kept_bytes = 0
+        self._sent = Sent()
         # The number of the last request whose frames were taken in; one is taken in at a time.
         self._taken = 0
         self._turn = asyncio.Condition()
@@ -118,19 +111,13 @@ class HttpSession:
 
     def confirm(self, after: int) -> bool:
         """Forget what was heard: every frame up to the number `after`; False where a later one is not kept any more."""
-        if self._is_cut:
-            return True
-        if not self._first - 1 <= after <= self.position:
-            return False
-        while self._first <= after:
-            self._drop_first()
-        return True
+        return self._is_cut or self._sent.confirm(after)
 
     def again(self) -> list[tuple[int, bytes]]:
         """What was sent and is kept, with its numbers; nothing of it where access was lost."""
         if self._is_cut and not self.is_over:
-            self._forget()
-        return list(enumerate(self._sent, start=self._first))
+            self._sent.forget()
+        return self._sent.numbered()
 
     @property
     def _is_cut(self) -> bool:
@@ -156,30 +143,15 @@ class HttpSession:
             return []
         if self._is_cut:
             outbox.take()
-            self._forget()
+            self._sent.forget()
         if outbox.is_stale and not outbox.is_waiting and outbox.closing is None:
             self._stay.room.sessions.drained(self._session)
-        taken = [self._keep(frame) for frame in outbox.take(most_bytes)]
+        taken = [self._sent.keep(frame) for frame in outbox.take(most_bytes)]
         if outbox.closing is not None and not outbox.is_waiting:
             self._closed = outbox.closing
-            taken.append(self._keep(encode_closing(outbox.closing.code, outbox.closing.reason)))
-        while self._kept_bytes > _KEPT_BYTES and len(self._sent) > 1:
-            self._drop_first()
+            taken.append(self._sent.keep(encode_closing(outbox.closing.code, outbox.closing.reason)))
+        self._sent.trim()
         return taken
-
-    def _keep(self, frame: bytes) -> tuple[int, bytes]:
-        self._sent.append(frame)
-        self._kept_bytes += len(frame)
-        self.position += 1
-        return self.position, frame
-
-    def _drop_first(self) -> None:
-        self._kept_bytes -= len(self._sent.popleft())
-        self._first += 1
-
-    def _forget(self) -> None:
-        self._sent.clear()
-        self._kept_bytes, self._first = 0, self.position + 1
 
     # Up
 
