@@ -172,7 +172,9 @@ async def test_what_was_told_while_redis_was_away_is_lost_and_what_comes_after_i
 async def test_a_redis_that_stands_still_is_given_up_and_found_again(redis_server: RedisServer) -> None:
     told: list[str] = []
     ann = Member(RedisBus(redis_server.url, a_seal("ann"), a_watch(told)))
+    ann.bus.publish("d.1", b"before anybody could hear it")
     await until(lambda: ann.restored == 1)
+    assert told == []
 
     with redis_server.frozen():
         for number in range(20_000):

@@ -64,6 +64,8 @@ class RedisBus:
         self._waiting_bytes = 0
         # Whether Redis is there; before and between nothing is kept for it.
         self._is_open = False
+        # Until it was there once nobody could hear what a start has to tell: that is none that was dropped.
+        self._was_open = False
         self._dropped = 0
         self._has_more = asyncio.Event()
         # Set whenever topics were followed or left.
@@ -95,7 +97,7 @@ class RedisBus:
     def publish(self, topic: str, payload: bytes) -> None:
         """Tell all others that follow a topic, if Redis is there."""
         if not self._is_open:
-            self._dropped += 1
+            self._dropped += self._was_open
             return
         self._waiting.append((topic, payload))
         self._waiting_bytes += len(payload)
@@ -153,7 +155,7 @@ class RedisBus:
             self._beat_at = time.monotonic()
             if not self._is_up:
                 self._watch.back()
-            self._is_up = self._is_open = True
+            self._is_up = self._is_open = self._was_open = True
             self._drop_all()
             self._restored()
             works = (self._listen(pubsub), self._keep_up(pubsub, followed), self._tell(client), self._beat())
