@@ -62,6 +62,7 @@ describe('two people in one text', () => {
     ana.doc.transact(() => {
       ana.text.delete(0, ana.text.length)
       ana.text.insert(0, text)
+      ana.text.format(0, 3, { bold: true })
     }, 'the server')
     expect(ana.shown).toBe(text)
     expect(text.slice(0, ana.view.state.selection.main.head)).toMatch(/one (and )?tw$/)

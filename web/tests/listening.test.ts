@@ -120,16 +120,24 @@ describe('one window', () => {
       else request.brings(far.all.length)
       return true
     }
-    const { listener } = open('S1')
-    await later(8)
-    far.answers = () => false
+    const { heard, listener } = open('S1')
     await later(5)
-    if (asked().what === 'poll') asked().brings()
-    await later(5)
-    asked().stream()
-    asked().frame(3)
-    await later()
-    expect(listener.kind).toBe('stream')
+    let isBack = false
+    const comesBack = (request: Asked): void => {
+      if (request.what === 'poll') {
+        isBack = true
+        request.brings()
+      } else if (isBack) {
+        request.stream()
+        request.frame(3)
+      } else request.fail()
+    }
+    far.answers = request => {
+      comesBack(request)
+      return true
+    }
+    await later(6)
+    expect([heard.at(-1), listener.kind]).toEqual(['3', 'stream'])
   })
 
   test('polls that are answered at once, with nothing, are asked for ever less often', async () => {

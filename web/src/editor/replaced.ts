@@ -11,8 +11,8 @@ export interface Change {
 /** The changes, or where they replace all of the text, the least that does the same. */
 export function altered(changes: readonly Change[], doc: Text): readonly Change[] {
   const insert = changes.map(change => change.insert).join('')
-  const removes = changes.some(({ from, to }) => from === 0 && to === doc.length)
-  return removes && changes.length === 2 && insert !== '' ? least(doc.sliceString(0), insert) : changes
+  const isAll = changes.some(({ from, to }) => from === 0 && to === doc.length)
+  return isAll && changes.length > 1 ? least(doc.sliceString(0), insert) : changes
 }
 
 /** The one change from a text to another, in whole characters; none where they are the same. */
