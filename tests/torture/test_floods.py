@@ -30,6 +30,8 @@ _FLOODERS = 4
 # Of one key in a hundred, and of the one in the middle: other tests run on this machine too.
 _MOST_S = 0.4
 _MOST_MEDIAN_S = 0.1
+# The short form runs on whatever machine there is, beside whatever it does.
+_SHORT_TIMES = 5
 _MOST_GROWTH = 64 * 2**20
 _HELLO = b"\x70\x01\x00\x00"
 # Messages are written in heaps, so that this process is not what limits the flood.
@@ -112,7 +114,7 @@ async def test_floods(proof: Proof, server: CoscribeServer, tmp_path: Path, kind
     proof.told(messages=sent[0], p99_ms_before=round(p99(before) * 1e3, 1), p99_ms_during=round(p99(during) * 1e3, 1))
     proof.told(grown_mb=grown // 2**20)
     assert sent[0] > 0
-    assert median(during) < max(_MOST_MEDIAN_S, 5 * median(before))
+    assert median(during) < max(_MOST_MEDIAN_S * (1 if proof.full else _SHORT_TIMES), 5 * median(before))
     # Of a few keys the slowest says more about the machine than about the server.
     assert not proof.full or p99(during) < max(_MOST_S, 5 * p99(before))
     assert grown < _MOST_GROWTH
@@ -141,7 +143,7 @@ async def test_a_crowd_at_one_place(proof: Proof, own_server: CoscribeServer) ->
             task.cancel()
         await asyncio.gather(*flooding, return_exceptions=True)
     proof.told(messages=sent[0], p99_ms_same=round(same.p99_ms, 1), p99_ms_beside=round(beside.p99_ms, 1))
-    most_ms = _MOST_S * 1000 * (1 if proof.full else 5)
+    most_ms = _MOST_S * 1000 * (1 if proof.full else _SHORT_TIMES)
     assert beside.p99_ms < most_ms
     assert same.p99_ms < 2 * most_ms
     assert "loop_stalled" not in own_server.log
