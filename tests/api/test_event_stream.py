@@ -17,6 +17,7 @@ from tests.support.figures import figures
 from tests.support.people import ANN
 from tests.support.server import CoscribeServer
 from tests.support.sse import event_stream
+from tests.support.waiting import until
 
 from coscribe.api import event_line
 from coscribe.api.event_line import EventLine
@@ -318,4 +319,4 @@ async def test_an_ended_stream_gives_its_place_back(server: CoscribeServer) -> N
                 assert client.get(events, headers={"Accept": "text/event-stream"}).status_code == 503
             while figures(server.url)["coscribe_feed_readers{carrier=stream}"]:
                 pass  # until the server has noticed that the reader has left
-    server.wait_logged(" stream method=GET path=" + events)
+    await until(lambda: f" stream method=GET path={events} " in server.log)

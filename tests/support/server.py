@@ -79,13 +79,6 @@ class CoscribeServer:
         """What the server has written to standard error so far."""
         return (self._folder / "stderr.log").read_text()
 
-    def wait_logged(self, text: str) -> None:
-        """Return once `text` is in the log: a request is written down when its answer is already out."""
-        deadline = time.monotonic() + _WITHIN_S
-        while text not in self.log:
-            assert time.monotonic() < deadline, f"it was never logged: {text}\n{self.log}"
-            time.sleep(0.005)
-
     def start(self) -> None:
         """Start and return once it listens."""
         with (self._folder / "stderr.log").open("a") as log:

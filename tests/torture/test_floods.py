@@ -30,8 +30,8 @@ _FLOODERS = 4
 # Of one key in a hundred, and of the one in the middle: other tests run on this machine too.
 _MOST_S = 0.4
 _MOST_MEDIAN_S = 0.1
-# The short form runs on whatever machine there is, beside whatever it does.
-_SHORT_TIMES = 5
+# The short form runs on whatever machine there is, beside whatever it does: times as much.
+_SHORT_TIMES = 4
 _MOST_GROWTH = 64 * 2**20
 _HELLO = b"\x70\x01\x00\x00"
 # Messages are written in heaps, so that this process is not what limits the flood.
@@ -114,9 +114,9 @@ async def test_floods(proof: Proof, server: CoscribeServer, tmp_path: Path, kind
     proof.told(messages=sent[0], p99_ms_before=round(p99(before) * 1e3, 1), p99_ms_during=round(p99(during) * 1e3, 1))
     proof.told(grown_mb=grown // 2**20)
     assert sent[0] > 0
-    assert median(during) < max(_MOST_MEDIAN_S * (1 if proof.full else _SHORT_TIMES), 5 * median(before))
-    # Of a few keys the slowest says more about the machine than about the server.
-    assert not proof.full or p99(during) < max(_MOST_S, 5 * p99(before))
+    times = 1 if proof.full else _SHORT_TIMES
+    assert median(during) < max(_MOST_MEDIAN_S * times, 5 * median(before))
+    assert p99(during) < max(_MOST_S * times, 5 * p99(before))
     assert grown < _MOST_GROWTH
 
 
