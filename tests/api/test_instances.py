@@ -108,7 +108,8 @@ async def test_access_that_was_taken_away_at_one_server_ends_at_the_other(fleet:
             took_s = time.monotonic() - began
     assert ben.closed is not None
     assert ben.closed[0] == 4403
-    assert took_s < (1.0 if with_redis else 30.0)
+    # Not by the look at all rights every half minute; `make torture` holds it to 1 s, fifty times.
+    assert took_s < (5.0 if with_redis else 30.0)
 
 
 async def test_a_document_in_the_trash_ends_everywhere(fleet: Fleet) -> None:

@@ -60,5 +60,5 @@ def _read(server: CoscribeServer, document_id: str, times: int) -> int:
         for _ in range(times):
             answer = reader.get(f"/api/v1/documents/{document_id}/text").raise_for_status()
             assert answer.text == ""
-            assert answer.elapsed.total_seconds() < 2
+            assert answer.elapsed.total_seconds() < 4  # the database's own patience is five seconds
     return times

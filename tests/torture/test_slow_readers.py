@@ -72,19 +72,19 @@ async def test_d7_slow_readers_delay_nobody_and_catch_up(proof: Proof, tmp_path:
             await healed(server, document_id, ledger, [one, two, paster, *slow], viewer)
         proof.told(
             passed_over=passed_over,
-            p99_ms_without=round(before * 1e3, 1),
-            p99_ms_beside=round(beside * 1e3, 1),
+            p99_ms_without=round(p99(before) * 1e3, 1),
+            p99_ms_beside=round(p99(beside) * 1e3, 1),
             keys=keys,
         )
         least = _LEAST_S if proof.full else _LEAST_BESIDE_OTHERS_S
-        assert beside < max(least, 3 * before)
+        assert proof.late(beside) < max(least, 3 * proof.late(before))
 
 
-async def _under_load(one: Writer, other: Writer, paster: Writer, keys: int) -> float:
-    """The p99 of keys from one to the other while a third pastes and takes away, over and over."""
+async def _under_load(one: Writer, other: Writer, paster: Writer, keys: int) -> list[float]:
+    """What keys take from one to the other while a third pastes and takes away, over and over."""
     pasting = asyncio.create_task(_paste(paster.typist))
     try:
-        return p99(await keystrokes(one, other, keys))
+        return await keystrokes(one, other, keys)
     finally:
         pasting.cancel()
         with suppress(asyncio.CancelledError):
