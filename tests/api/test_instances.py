@@ -102,14 +102,11 @@ async def test_access_that_was_taken_away_at_one_server_ends_at_the_other(fleet:
         owner.patch(f"/api/v1/documents/{document_id}", json={"access": "editor"}).raise_for_status()
         async with Typist(socket_url(there, document_id), headers=new_guest(there, "Ben")) as ben:
             await ben.wait_synced()
-            began = time.monotonic()
             owner.patch(f"/api/v1/documents/{document_id}", json={"access": "restricted"}).raise_for_status()
+            # How soon is measured in tests/torture/test_three_servers.py.
             await ben.wait(lambda: ben.closed is not None, timeout_s=30)
-            took_s = time.monotonic() - began
     assert ben.closed is not None
     assert ben.closed[0] == 4403
-    # Not by the look at all rights every half minute; `make torture` holds it to 1 s, fifty times.
-    assert took_s < (5.0 if with_redis else 30.0)
 
 
 async def test_a_document_in_the_trash_ends_everywhere(fleet: Fleet) -> None:

@@ -98,8 +98,3 @@ async def keystrokes(one: Writer, other: Writer, count: int) -> list[float]:
         await other.typist.wait(lambda word=word: word in str(other.typist.text), timeout_s=60)
         times.append(time.perf_counter() - began)
     return sorted(times)
-
-
-def p99(times: Sequence[float]) -> float:
-    """The time that one in a hundred exceeds, of sorted times."""
-    return times[int(len(times) * 0.99)]

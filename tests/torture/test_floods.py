@@ -12,10 +12,10 @@ from statistics import median
 
 import pytest
 from tests.support.documents import feed_url, new_document, socket_url
-from tests.support.healing import healed, keystrokes, p99, people
+from tests.support.healing import healed, keystrokes, people
 from tests.support.holding import until_sessions
 from tests.support.ledger import Ledger
-from tests.support.proof import Proof
+from tests.support.proof import Proof, p99
 from tests.support.raw_socket import RawSocket, frame, request
 from tests.support.rfc6455 import BINARY, PING
 from tests.support.server import CoscribeServer

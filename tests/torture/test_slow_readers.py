@@ -12,10 +12,10 @@ import pytest
 from tests.support import failing_server
 from tests.support.documents import feed_url, new_document, socket_url
 from tests.support.fault_proxy import FaultProxy, Weather
-from tests.support.healing import healed, keystrokes, p99, people
+from tests.support.healing import healed, keystrokes, people
 from tests.support.holding import holding
 from tests.support.ledger import Ledger
-from tests.support.proof import Proof
+from tests.support.proof import Proof, p99
 from tests.support.server import CoscribeServer
 from tests.support.typist import Typist
 from tests.support.viewer import Viewer
@@ -58,9 +58,9 @@ async def test_d7_slow_readers_delay_nobody_and_catch_up(proof: Proof, tmp_path:
             told, sent = slow[0].typist.heard.updates, _sent(one, paster)
             proxy.set(down=Weather(bytes_per_s=1024))
             unread = [await _unread(url) for _ in slow]
-            beside = await _under_load(one, two, paster, keys)
-            while not (await asyncio.to_thread(holding, server)).stale:
+            while (await asyncio.to_thread(holding, server)).stale < len(unread):
                 await _under_load(one, two, paster, 10)
+            beside = await _under_load(one, two, paster, keys)
             proxy.set()
             for writer in slow:
                 await writer.typist.wait_text(str(one.typist.text), timeout_s=60)

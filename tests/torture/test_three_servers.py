@@ -100,11 +100,12 @@ async def test_access_ends_everywhere(
     async with _three(tmp_path, own_cluster, own_redis, 100) as fleet:
         if not has_redis:
             fleet.redis.kill()
-        for _ in range(proof.rounds(3, 50)):
+        for _ in range(proof.rounds(5, 50)):
             took_s.append(await _take_back(fleet))
     proof.told(longest_s=round(max(took_s), 2))
-    # The short form runs beside other tests, on a machine that may stand still for a moment.
-    assert (max(took_s) if proof.full else median(took_s)) < within_s
+    # Beside other tests the machine may stand still for a moment. A lost bell is made good by a look in two seconds.
+    late_s, most_s = (max(took_s), within_s) if proof.full else (median(took_s), within_s / 2)
+    assert late_s < most_s
 
 
 async def _take_back(fleet: Fleet) -> float:
